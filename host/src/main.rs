@@ -1,0 +1,2 @@
+//! Septet.
+fn main() {}
