@@ -1,0 +1,29 @@
+//! Where everything that outlives a process is kept: blobs, records and queues.
+//!
+//! # Layout
+//! - `blobs`, `records`, `queues`: the three traits a backend implements. The only atomic operation
+//!   asked of a backend is to create a record where there is none: every store has it.
+//! - `memory`, `local`: the backends, a file per trait.
+//!
+//! This module must not know stages, runs or models: they are the pipeline's.
+
+mod blobs;
+mod queues;
+mod records;
+
+use std::sync::Arc;
+
+pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs};
+pub use queues::{Message, Queues, Received};
+pub use records::{Created, Entry, Records};
+
+/// A backend's three parts.
+#[derive(Clone)]
+pub struct Store {
+    /// Content-addressed bytes.
+    pub blobs: Arc<dyn Blobs>,
+    /// Small documents, created once.
+    pub records: Arc<dyn Records>,
+    /// Work to be done.
+    pub queues: Arc<dyn Queues>,
+}
