@@ -1,0 +1,368 @@
+//! The command line's words: what may be typed, and the help that explains it.
+//!
+//! Owns names, defaults shown to the user and examples. It must not do any work.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use septet::contract::Stage;
+
+/// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
+/// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
+#[derive(Debug, Parser)]
+#[command(
+    name = "septet",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  septet demo                                   all seven stages on a small real data set
+  septet run penguins.csv --target sex          from a CSV file to a deployed model
+  septet predict new.csv --model penguins       rows to predictions
+  septet monitor new.csv --model penguins       have the rows drifted from the training's?
+  septet models rollback penguins               back to the version before"
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Folder of the store: data, models, runs and queues [default: .septet, or $SEPTET_STORE]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// File of settings [default: septet.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print one JSON object on standard output instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run all seven stages on a small real data set and say what to try next
+    Demo(Demo),
+    /// Train on data, evaluate, and deploy the model if it passes the gate
+    Run(Run),
+    /// Predict the rows of a file with a deployed model
+    Predict(Predict),
+    /// Compare new rows with the ones a model was trained on
+    Monitor(Monitor),
+    /// Run one stage alone on files, without a store
+    Invoke(Invoke),
+    /// List runs, or show one
+    Runs(Runs),
+    /// List models; show, promote or roll back versions; read the alias log
+    Models(Models),
+    /// List the stages' components; show one, or check a component file
+    Stages(Stages),
+    /// List queues; look into one, or replay its poison messages
+    Queues(Queues),
+    /// Show what each stage may touch, and which grants were never used
+    Grants,
+    /// Write a septet.toml with every setting and what it means
+    Init(Init),
+    /// Print a completion script for a shell
+    Completions(Completions),
+}
+
+/// `septet demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The demo works in a store of its own (.septet-demo unless --store says otherwise), so it can be run
+anywhere and again: the second time nothing is executed, everything is answered from the ledger.")]
+pub(crate) struct Demo {
+    /// Begin with an empty store: remove the demo's own store of an earlier time first
+    #[arg(long)]
+    pub(crate) fresh: bool,
+}
+
+/// `septet run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  septet run penguins.csv --target sex
+  septet run 2024.csv 2025.csv --target price --algorithm random-forest --param n_estimators=200
+  septet run data.csv --target label --json | jq .metrics.roc_auc")]
+pub(crate) struct Run {
+    /// CSV files, the parts of one data set, in order
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) data: Vec<PathBuf>,
+    /// Column to predict [required here or in septet.toml]
+    #[arg(long, value_name = "COL")]
+    pub(crate) target: Option<String>,
+    /// What kind of prediction it is [default: auto, decided by the target's values]
+    #[arg(long, value_enum, value_name = "TASK")]
+    pub(crate) task: Option<Task>,
+    /// The model's name [default: the first file's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// logistic-regression, random-forest, linear-regression or ridge [default: by task]
+    #[arg(long, value_name = "ALGORITHM")]
+    pub(crate) algorithm: Option<String>,
+    /// A parameter of the algorithm; may be given many times
+    #[arg(long = "param", value_name = "K=V")]
+    pub(crate) parameters: Vec<String>,
+    /// For all randomness; the same seed gives the same bytes [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Share of the rows that are kept for the evaluation [default: 0.2]
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) test_share: Option<f64>,
+    /// Column whose value decides on which side of the split a row goes [default: the whole row]
+    #[arg(long, value_name = "COL")]
+    pub(crate) key: Option<String>,
+    /// Component of the world user-transform that is applied to the rows; may be given many times
+    #[arg(long = "transform", value_name = "FILE")]
+    pub(crate) transforms: Vec<PathBuf>,
+    /// Make the model champion whatever the gate says (the verdict is kept on record)
+    #[arg(long)]
+    pub(crate) promote: bool,
+}
+
+/// The kind of prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Task {
+    /// Decided by the target's values
+    Auto,
+    /// One of some classes
+    Classification,
+    /// A number
+    Regression,
+}
+
+impl Task {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Classification => "classification",
+            Self::Regression => "regression",
+        }
+    }
+}
+
+/// `septet predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  septet predict new.csv --model penguins > predictions.csv
+  septet predict new.csv --model penguins@3 --output predictions.arrow")]
+pub(crate) struct Predict {
+    /// CSV file with the columns the model was trained on; others are ignored
+    #[arg(value_name = "DATA")]
+    pub(crate) data: PathBuf,
+    /// NAME (its champion), NAME@ALIAS or NAME@VERSION
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Where predictions go: Arrow for .arrow, .ipc and .feather, else CSV [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `septet monitor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  septet monitor today.csv --model penguins
+  septet monitor today.csv --model penguins --labels sex --json | jq .drifted")]
+pub(crate) struct Monitor {
+    /// CSV file with new rows
+    #[arg(value_name = "DATA")]
+    pub(crate) data: PathBuf,
+    /// NAME (its champion), NAME@ALIAS or NAME@VERSION
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Column with the true values, where they are known: performance is reported too
+    #[arg(long, value_name = "COL")]
+    pub(crate) labels: Option<String>,
+    /// Population stability index above which a column has drifted [default: 0.2]
+    #[arg(long, value_name = "PSI")]
+    pub(crate) threshold: Option<f64>,
+}
+
+/// `septet invoke`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  septet invoke ingest --input source=penguins.csv --out out
+  septet invoke preprocess --input table=out/table.arrow --param target=sex --out out2")]
+pub(crate) struct Invoke {
+    /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+    #[arg(value_name = "STAGE")]
+    pub(crate) stage: Stage,
+    /// An input artifact; may be given many times, the order counts
+    #[arg(long = "input", value_name = "NAME=FILE")]
+    pub(crate) inputs: Vec<String>,
+    /// A parameter: JSON, or text where it is no JSON; may be given many times
+    #[arg(long = "param", value_name = "K=V")]
+    pub(crate) parameters: Vec<String>,
+    /// Component of the world user-transform that the stage applies; may be given many times
+    #[arg(long = "transform", value_name = "FILE")]
+    pub(crate) transforms: Vec<PathBuf>,
+    /// Run this component instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) component: Option<PathBuf>,
+    /// For all randomness
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// New or empty folder for outcome.json and the output artifacts
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// `septet runs`.
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RunsCommand>,
+}
+
+/// What to do with runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// Show one run: its stages, metrics and notes
+    Show {
+        /// Its identifier, or enough of its end to tell it from the others
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+}
+
+/// `septet models`.
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    #[command(subcommand)]
+    pub(crate) command: Option<ModelsCommand>,
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Show a model's versions and aliases
+    Show {
+        /// NAME
+        #[arg(value_name = "MODEL")]
+        model: String,
+    },
+    /// Make a version the champion, whatever the gate said
+    Promote {
+        /// NAME@VERSION
+        #[arg(value_name = "MODEL@VERSION")]
+        model: String,
+        /// Why, for the alias log
+        #[arg(long, value_name = "TEXT", default_value = "promoted by hand")]
+        reason: String,
+    },
+    /// Put the champion back to what it was before its last change
+    Rollback {
+        /// NAME
+        #[arg(value_name = "MODEL")]
+        model: String,
+        /// Why, for the alias log
+        #[arg(long, value_name = "TEXT", default_value = "rolled back by hand")]
+        reason: String,
+    },
+    /// Show every change of a model's aliases: when, from, to, why and who
+    Log {
+        /// NAME
+        #[arg(value_name = "MODEL")]
+        model: String,
+    },
+}
+
+/// `septet stages`.
+#[derive(Debug, Args)]
+pub(crate) struct Stages {
+    #[command(subcommand)]
+    pub(crate) command: Option<StagesCommand>,
+}
+
+/// What to do with stages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StagesCommand {
+    /// Show a stage's component: digest, size, imports, exports, grants
+    Show {
+        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+        #[arg(value_name = "STAGE")]
+        stage: Stage,
+    },
+    /// Say which stages a component file fits, or why it fits none
+    Check {
+        /// The component
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Check it for this stage only
+        #[arg(long, value_name = "STAGE")]
+        stage: Option<Stage>,
+    },
+}
+
+/// `septet queues`.
+#[derive(Debug, Args)]
+pub(crate) struct Queues {
+    #[command(subcommand)]
+    pub(crate) command: Option<QueuesCommand>,
+}
+
+/// What to do with queues.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueuesCommand {
+    /// Show a queue's oldest messages and leave them there
+    Peek {
+        /// As `septet queues` lists it: train, train-poison, alerts, …
+        #[arg(value_name = "QUEUE")]
+        queue: String,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
+    /// Take poison messages back into their runs and work them off
+    Replay {
+        /// A poison queue: train-poison, …
+        #[arg(value_name = "QUEUE")]
+        queue: String,
+        /// Only the message with this identifier
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+}
+
+/// `septet init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Write over an existing file
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// `septet completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,180 @@
+//! Settings: the only reader of the environment and of septet.toml.
+//!
+//! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use septet::contract::Stage;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Largest septet.toml that is read.
+const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+
+/// What `septet init` writes; a test reads it back.
+pub(crate) const TEMPLATE: &str = include_str!("config/septet.toml");
+
+/// The settings of septet.toml.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// Folder of the store.
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) run: RunSettings,
+    pub(crate) ingest: IngestSettings,
+    pub(crate) preprocess: PreprocessSettings,
+    pub(crate) train: TrainSettings,
+    pub(crate) evaluate: EvaluateSettings,
+    pub(crate) monitor: MonitorSettings,
+    /// Fewer capabilities for a stage than it has by default.
+    pub(crate) grants: BTreeMap<Stage, Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RunSettings {
+    pub(crate) target: Option<String>,
+    pub(crate) task: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct IngestSettings {
+    pub(crate) max_quarantine: Option<f64>,
+    pub(crate) delimiter: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PreprocessSettings {
+    pub(crate) test_share: Option<f64>,
+    pub(crate) key: Option<String>,
+    pub(crate) transforms: Vec<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TrainSettings {
+    pub(crate) algorithm: Option<String>,
+    pub(crate) parameters: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EvaluateSettings {
+    pub(crate) margin: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MonitorSettings {
+    pub(crate) threshold: Option<f64>,
+}
+
+impl Settings {
+    /// The settings of `file`, or of septet.toml where none is named, or the defaults.
+    pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
+        let path = match file {
+            Some(path) => path.to_owned(),
+            None if Path::new("septet.toml").is_file() => PathBuf::from("septet.toml"),
+            None => return Ok(Self::default()),
+        };
+        let shown = path.display();
+        let size = fs::metadata(&path)
+            .with_context(|| format!("the settings {shown} can't be read"))?
+            .len();
+        if size > MAX_SETTINGS_BYTES {
+            bail!("the settings {shown} have {size} bytes; at most {MAX_SETTINGS_BYTES} are read");
+        }
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("the settings {shown} can't be read"))?;
+        let mut settings: Self = parse(&text).with_context(|| format!("in {shown}"))?;
+        // Paths in the file are meant from the file's own folder, wherever the command is typed.
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        settings.store = settings.store.map(|store| folder.join(store));
+        for transform in &mut settings.preprocess.transforms {
+            *transform = folder.join(&transform);
+        }
+        Ok(settings)
+    }
+}
+
+/// The settings in `text`; an error is one line with the line's number.
+fn parse(text: &str) -> anyhow::Result<Settings> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        let message = error.message().replace('\n', " ");
+        anyhow::anyhow!("line {line}: {message}")
+    })
+}
+
+/// What is read of the process's environment.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// `SEPTET_STORE`.
+    pub(crate) store: Option<PathBuf>,
+    /// Folder for native code: `SEPTET_CACHE`, else septet in `XDG_CACHE_HOME` or `~/.cache`.
+    pub(crate) cache: Option<PathBuf>,
+    /// Who is at work, for the alias log.
+    pub(crate) user: String,
+}
+
+impl Environment {
+    /// Reads the environment.
+    pub(crate) fn read() -> Self {
+        let path = |name: &str| {
+            env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+        };
+        let cache = path("SEPTET_CACHE").or_else(|| {
+            let caches = path("XDG_CACHE_HOME")
+                .filter(|folder| folder.is_absolute())
+                .or_else(|| path("HOME").map(|home| home.join(".cache")));
+            caches.map(|folder| folder.join("septet"))
+        });
+        let user = ["USER", "LOGNAME", "USERNAME"]
+            .into_iter()
+            .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
+            .unwrap_or_else(|| "unknown".to_owned());
+        Self { store: path("SEPTET_STORE"), cache, user }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_read_and_changes_nothing() {
+        let settings = parse(TEMPLATE).unwrap();
+        assert!(settings.store.is_none());
+        assert!(settings.run.target.is_none());
+        assert!(settings.grants.is_empty());
+    }
+
+    #[test]
+    fn every_setting_of_the_template_is_known() {
+        // The template's commented settings, with the comment signs of settings taken away.
+        let active: String = TEMPLATE
+            .lines()
+            .map(|line| line.strip_prefix("#~ ").unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let settings = parse(&active).unwrap();
+        assert_eq!(settings.run.target.as_deref(), Some("sex"));
+        assert_eq!(settings.preprocess.test_share, Some(0.2));
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named_with_its_line() {
+        let error = parse("[run]\ntarget = \"y\"\ntargte = 1\n").unwrap_err().to_string();
+        assert!(error.starts_with("line 3: unknown field `targte`"), "{error}");
+    }
+}

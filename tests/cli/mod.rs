@@ -1,0 +1,5 @@
+//! The command line, through the real binary.
+
+mod bad_input;
+mod journey;
+mod replay;

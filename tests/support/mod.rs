@@ -1,0 +1,3 @@
+//! What the tests share. It must not know what any one test checks.
+
+pub(crate) mod septet;
