@@ -91,7 +91,7 @@ def scored(two, algorithm, seed):
         inputs += ["--input", f"{name.split('.')[0]}={two}/{name}"]
     septet("invoke", "train", *inputs, "--param", f"algorithm={algorithm}", "--seed", str(seed),
            "--out", three)
-    septet("invoke", "evaluate", "--input", f"bundle={three}/bundle.bin", "--input",
+    septet("invoke", "evaluate", "--input", f"bundle={three}/bundle.septet", "--input",
            f"test={two}/test.arrow", "--param", "model=oracle", "--out", four)
     outcome = json.loads((four / "outcome.json").read_text())
     return {metric["name"]: metric["value"] for metric in outcome["metrics"]}
