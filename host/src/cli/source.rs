@@ -1,0 +1,113 @@
+//! Files at the door: checked before a store is opened, then read into blobs.
+
+use std::{
+    fs::{self, File},
+    io::Read as _,
+    path::Path,
+};
+
+use anyhow::{Context as _, bail};
+use septet::{contract::Artifact, store::Store};
+
+/// Bytes that are read and written at a time.
+const PIECE: usize = 1 << 20;
+
+/// A file that is there, is a file, and is not empty; so that nothing is begun for one that is not.
+pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    let metadata = fs::metadata(path).with_context(|| format!("{shown} can't be read"))?;
+    if metadata.is_dir() {
+        bail!("{shown} is a folder: name the files in it");
+    }
+    if !metadata.is_file() {
+        bail!("{shown} is no ordinary file: it is read more than once, so it can't be a pipe");
+    }
+    if metadata.len() == 0 {
+        bail!("{shown} is empty");
+    }
+    File::open(path).with_context(|| format!("{shown} can't be read"))?;
+    Ok(())
+}
+
+/// Reads a file into a blob.
+pub(crate) async fn add(
+    store: &Store,
+    path: &Path,
+    name: &str,
+    media_type: &str,
+) -> anyhow::Result<Artifact> {
+    let shown = path.display();
+    let mut file = File::open(path).with_context(|| format!("{shown} can't be read"))?;
+    let mut writer = store.blobs.create().await?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = file.read(&mut piece).with_context(|| format!("{shown} can't be read"))?;
+        if read == 0 {
+            break;
+        }
+        writer.write(piece.get(..read).unwrap_or_default()).await?;
+    }
+    let (digest, size) = writer.finish().await?;
+    Ok(Artifact { name: name.to_owned(), digest, size, media_type: media_type.to_owned() })
+}
+
+/// The media type that a file's name suggests.
+pub(crate) fn media_type(path: &Path) -> &'static str {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "csv" | "tsv" | "txt" => "text/csv",
+        "arrow" | "ipc" | "feather" => "application/vnd.apache.arrow.file",
+        "json" => "application/json",
+        "jsonl" | "ndjson" => "application/x-ndjson",
+        "septet" => "application/vnd.septet.model-bundle",
+        _ => "application/octet-stream",
+    }
+}
+
+/// How a file of this media type is named.
+pub(crate) fn ending(media_type: &str) -> &'static str {
+    match media_type {
+        "text/csv" => "csv",
+        "application/vnd.apache.arrow.file" => "arrow",
+        "application/json" => "json",
+        "application/x-ndjson" => "jsonl",
+        "application/vnd.septet.model-bundle" => "septet",
+        _ => "bin",
+    }
+}
+
+/// `K=V`, with what it is for the error.
+pub(crate) fn pair<'a>(text: &'a str, option: &str, form: &str) -> anyhow::Result<(&'a str, &'a str)> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key, value)),
+        _ => bail!("{option} {text} is not of the form {form}"),
+    }
+}
+
+/// A parameter's value: JSON, or text where it is no JSON.
+pub(crate) fn value(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_and_values() {
+        assert_eq!(pair("a=b=c", "--param", "K=V").unwrap(), ("a", "b=c"));
+        assert!(pair("ab", "--param", "K=V").is_err());
+        assert!(pair("=b", "--param", "K=V").is_err());
+        assert_eq!(value("3"), 3);
+        assert_eq!(value("true"), true);
+        assert_eq!(value("sex"), "sex");
+        assert_eq!(value("[\"a\"]"), serde_json::json!(["a"]));
+    }
+
+    #[test]
+    fn media_types_and_endings_agree() {
+        for ending_of in ["csv", "arrow", "json", "jsonl", "septet"] {
+            assert_eq!(ending(media_type(Path::new(&format!("x.{ending_of}")))), ending_of);
+        }
+    }
+}
