@@ -2,5 +2,7 @@
 //!
 //! Data flows one way: trigger → host → grants → component → outcome → store.
 
+pub mod capability;
 pub mod contract;
+pub mod stage;
 pub mod store;

@@ -1,0 +1,245 @@
+//! Checks of the rows that cross a component's border, in either direction.
+//!
+//! Every table is checked before use: one component's rubbish must not become another's panic.
+
+use std::{collections::BTreeSet, fmt};
+
+use super::{
+    tables::{Column, Kind, Table, Values},
+    transforms::Refusal,
+};
+use crate::stage::{Exceeded, Limits};
+
+/// What is wrong with a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// It is too large.
+    Limit(Exceeded),
+    /// It breaks the contract; one line.
+    Malformed(String),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limit(limit) => write!(f, "{limit}"),
+            Self::Malformed(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl From<Exceeded> for Problem {
+    fn from(limit: Exceeded) -> Self {
+        Self::Limit(limit)
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        match problem {
+            Problem::Limit(limit) => Self::Limit(limit.to_string()),
+            Problem::Malformed(reason) => Self::Other(reason),
+        }
+    }
+}
+
+/// Which case of `values` it is.
+pub(crate) const fn kind(values: &Values) -> Kind {
+    match values {
+        Values::Floats(_) => Kind::Floats,
+        Values::Integers(_) => Kind::Integers,
+        Values::Booleans(_) => Kind::Booleans,
+        Values::Texts(_) => Kind::Texts,
+        Values::Categories(_) => Kind::Categories,
+        Values::Timestamps(_) => Kind::Timestamps,
+    }
+}
+
+/// A kind as WIT spells it.
+pub(crate) const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Floats => "floats",
+        Kind::Integers => "integers",
+        Kind::Booleans => "booleans",
+        Kind::Texts => "texts",
+        Kind::Categories => "categories",
+        Kind::Timestamps => "timestamps",
+    }
+}
+
+fn len(values: &Values) -> usize {
+    match values {
+        Values::Floats(values) => values.len(),
+        Values::Integers(values) | Values::Timestamps(values) => values.len(),
+        Values::Booleans(values) => values.len(),
+        Values::Texts(values) => values.len(),
+        Values::Categories(categories) => categories.codes.len(),
+    }
+}
+
+/// Bytes of the values; a text counts its bytes and eight for where it begins and ends.
+fn size(values: &Values) -> u64 {
+    let texts = |texts: &[String]| texts.iter().map(|text| text.len() as u64 + 8).sum::<u64>();
+    match values {
+        Values::Floats(values) => 8 * values.len() as u64,
+        Values::Integers(values) | Values::Timestamps(values) => 8 * values.len() as u64,
+        Values::Booleans(values) => values.len() as u64,
+        Values::Texts(values) => texts(values),
+        Values::Categories(categories) => {
+            texts(&categories.dictionary) + 4 * categories.codes.len() as u64
+        }
+    }
+}
+
+/// Whether the table keeps the contract and the limits of a batch.
+pub(crate) fn check(table: &Table, limits: &Limits) -> Result<(), Problem> {
+    Exceeded::check("batch_rows", limits.batch_rows, table.rows.into())?;
+    let columns = table.columns.len() as u64;
+    Exceeded::check("batch_columns", limits.batch_columns, columns)?;
+    let mut names = BTreeSet::new();
+    let mut bytes: u64 = 0;
+    for column in &table.columns {
+        check_column(column, table.rows, limits)?;
+        if !names.insert(column.name.as_str()) {
+            return malformed(&column.name, "comes more than once");
+        }
+        bytes += size(&column.values) + 4 * column.nulls.len() as u64;
+        Exceeded::check("batch_bytes", limits.batch_bytes, bytes)?;
+    }
+    Ok(())
+}
+
+fn check_column(column: &Column, rows: u32, limits: &Limits) -> Result<(), Problem> {
+    let name = &column.name;
+    if name.is_empty() {
+        return Err(Problem::Malformed("a column has no name".to_owned()));
+    }
+    Exceeded::check("name_bytes", limits.name_bytes, name.len() as u64)?;
+    let values = len(&column.values);
+    if values != rows as usize {
+        return malformed(
+            name,
+            &format!("has {values} values in a table of {rows} rows"),
+        );
+    }
+    let mut least = 0;
+    for null in &column.nulls {
+        if *null >= rows || *null < least {
+            return malformed(
+                name,
+                &format!("lists null {null}; nulls ascend and are less than {rows}"),
+            );
+        }
+        least = null + 1;
+    }
+    if let Values::Categories(categories) = &column.values {
+        let known = categories.dictionary.len();
+        let mut nulls = column.nulls.iter().copied().peekable();
+        for (row, code) in (0..rows).zip(&categories.codes) {
+            // The slot of a null row holds any value.
+            if nulls.next_if_eq(&row).is_none() && *code as usize >= known {
+                return malformed(
+                    name,
+                    &format!("has code {code}; its dictionary has {known} entries"),
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn malformed<T>(column: &str, what: &str) -> Result<T, Problem> {
+    let column = super::clean(column, 80);
+    Err(Problem::Malformed(format!("column '{column}' {what}")))
+}
+
+/// Gives every NaN the same bits, because theirs differ between processors and hosts.
+pub(crate) fn canonicalize(table: &mut Table) {
+    for column in &mut table.columns {
+        if let Values::Floats(values) = &mut column.values {
+            for value in values.iter_mut().filter(|value| value.is_nan()) {
+                *value = f64::NAN;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::tables::Categories;
+
+    fn table(rows: u32, columns: Vec<Column>) -> Table {
+        Table { rows, columns }
+    }
+
+    fn column(name: &str, values: Values, nulls: &[u32]) -> Column {
+        Column {
+            name: name.to_owned(),
+            values,
+            nulls: nulls.to_vec(),
+        }
+    }
+
+    fn floats(name: &str, count: usize, nulls: &[u32]) -> Column {
+        column(name, Values::Floats(vec![0.0; count]), nulls)
+    }
+
+    fn problem(table: &Table) -> String {
+        check(table, &Limits::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sound_tables_pass() {
+        let categories = Values::Categories(Categories {
+            dictionary: vec!["a".to_owned()],
+            codes: vec![0, 0, 0],
+        });
+        let columns = vec![floats("x", 3, &[0, 2]), column("c", categories, &[])];
+        check(&table(3, columns), &Limits::default()).unwrap();
+        check(&table(0, vec![floats("x", 0, &[])]), &Limits::default()).unwrap();
+        check(&table(8192, Vec::new()), &Limits::default()).unwrap();
+    }
+
+    #[test]
+    fn malformed_tables_are_named() {
+        let of = |column| problem(&table(3, vec![column]));
+        assert!(of(floats("", 3, &[])).contains("no name"));
+        assert!(of(floats("x", 2, &[])).contains("2 values in a table of 3 rows"));
+        assert!(of(floats("x", 3, &[3])).contains("null 3"));
+        assert!(of(floats("x", 3, &[1, 1])).contains("null 1"));
+        assert!(of(floats("x", 3, &[2, 0])).contains("null 0"));
+        assert!(of(floats(&"x".repeat(256), 3, &[])).contains("name_bytes"));
+        let categories = Values::Categories(Categories {
+            dictionary: vec!["a".to_owned()],
+            codes: vec![0, 1, 0],
+        });
+        assert!(of(column("c", categories.clone(), &[])).contains("code 1"));
+        assert!(of(column("c", categories.clone(), &[0, 2])).contains("code 1"));
+        let null = table(3, vec![column("c", categories, &[1])]);
+        check(&null, &Limits::default()).unwrap();
+        let twice = table(1, vec![floats("x", 1, &[]), floats("x", 1, &[])]);
+        assert!(problem(&twice).contains("'x' comes more than once"));
+    }
+
+    #[test]
+    fn large_tables_are_refused_by_limit() {
+        assert!(problem(&table(8193, Vec::new())).contains("batch_rows allows 8192; 8193"));
+        let wide = (0..4097).map(|i| floats(&format!("c{i}"), 0, &[]));
+        assert!(problem(&table(0, wide.collect())).contains("batch_columns"));
+        let long = vec!["x".repeat(3000); 8192];
+        let texts = column("t", Values::Texts(long), &[]);
+        assert!(problem(&table(8192, vec![texts])).contains("batch_bytes"));
+    }
+
+    #[test]
+    fn nans_become_one() {
+        let odd = f64::from_bits(0xfff8_0000_0000_0001);
+        let mut rows = table(1, vec![column("x", Values::Floats(vec![odd]), &[])]);
+        canonicalize(&mut rows);
+        let Values::Floats(values) = &rows.columns[0].values else {
+            unreachable!()
+        };
+        assert_eq!(values[0].to_bits(), f64::NAN.to_bits());
+    }
+}

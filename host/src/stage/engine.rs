@@ -1,0 +1,154 @@
+//! Wasmtime's two engines.
+//!
+//! It owns their configuration and the ticker of the guarded one. It must not know components.
+
+use std::{thread, time::Duration};
+
+use anyhow::Context as _;
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use super::{ended::plain, limits::Limits};
+
+/// How often the guarded engine's components are interrupted to look at deadlines.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Stack of a component, and of its fiber: what is left is for host functions, which run there.
+const WASM_STACK: usize = 1 << 20;
+const FIBER_STACK: usize = 4 << 20;
+
+/// The engines of a process.
+#[derive(Clone)]
+pub struct Engines {
+    guarded: Engine,
+    trusted: Engine,
+}
+
+/// Which engine a component runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Trust {
+    /// Any component: interrupted by epochs, so that it can be stopped wherever it is.
+    Guarded,
+    /// An embedded digest: not interrupted, because that costs training 1.2 to 2 times.
+    Trusted,
+}
+
+impl Engines {
+    /// Both engines, and a thread that ticks for the guarded one as long as it lives.
+    pub fn new(limits: &Limits) -> anyhow::Result<Self> {
+        let guarded = engine(Trust::Guarded, limits)?;
+        let trusted = engine(Trust::Trusted, limits)?;
+        let weak = guarded.weak();
+        thread::Builder::new()
+            .name("septet-epoch".to_owned())
+            .spawn(move || {
+                while let Some(engine) = weak.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    thread::sleep(TICK);
+                }
+            })
+            .context("can't start the thread that interrupts components")?;
+        Ok(Self { guarded, trusted })
+    }
+
+    pub(crate) const fn of(&self, trust: Trust) -> &Engine {
+        match trust {
+            Trust::Guarded => &self.guarded,
+            Trust::Trusted => &self.trusted,
+        }
+    }
+}
+
+/// The pooling allocator makes an instance in microseconds, but reserves address space that a
+/// machine may refuse (`ulimit -v`): on demand then, which differs in speed only.
+fn engine(trust: Trust, limits: &Limits) -> anyhow::Result<Engine> {
+    let mut config = config(trust);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    match Engine::new(&config) {
+        Ok(engine) => Ok(engine),
+        Err(error) => {
+            tracing::debug!("no pool of instances, allocating on demand: {error:#}");
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+            Engine::new(&config)
+                .map_err(plain)
+                .context("can't start the WebAssembly engine")
+        }
+    }
+}
+
+fn config(trust: Trust) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        // Its results differ between processors.
+        .wasm_relaxed_simd(false)
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(FIBER_STACK)
+        .memory_init_cow(true)
+        .parallel_compilation(true);
+    match trust {
+        Trust::Guarded => {
+            config.epoch_interruption(true);
+            // The bits of a NaN differ between processors. The kit writes canonical ones itself,
+            // which also holds on hosts that can't be configured (V8, Spin); code that is not
+            // ours may not, and pays for it here.
+            config.cranelift_nan_canonicalization(true);
+        }
+        Trust::Trusted => {
+            config.cranelift_nan_canonicalization(false);
+        }
+    }
+    config
+}
+
+/// Sized for `concurrent_calls` with a few sandboxes each: an engine of 400 slots takes 6 ms.
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let calls = u32::try_from(limits.concurrent_calls)
+        .unwrap_or(1000)
+        .max(1);
+    let slots = calls.saturating_mul(3).clamp(8, 1000);
+    let memory = limits.memory_bytes.min(1 << 32) as usize;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(16))
+        .total_memories(slots)
+        .total_tables(slots.saturating_mul(8))
+        .total_stacks(slots)
+        .max_memory_size(memory)
+        .table_elements(limits.table_elements as usize)
+        .max_unused_warm_slots(calls)
+        // Only what was touched is put back, where the kernel can tell (Linux 6.7).
+        .pagemap_scan(Enabled::Auto)
+        .linear_memory_keep_resident(1 << 20)
+        .table_keep_resident(64 << 10);
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_differ_so_their_native_code_must_not_mix() {
+        let engines = Engines::new(&Limits::default()).unwrap();
+        let guarded = super::super::native::engine_key(engines.of(Trust::Guarded));
+        let trusted = super::super::native::engine_key(engines.of(Trust::Trusted));
+        assert_ne!(guarded, trusted);
+        let again = Engines::new(&Limits::default()).unwrap();
+        assert_eq!(
+            super::super::native::engine_key(again.of(Trust::Guarded)),
+            guarded
+        );
+    }
+
+    #[test]
+    fn an_engine_starts_where_there_is_no_room_for_a_pool() {
+        let limits = Limits {
+            concurrent_calls: 1000,
+            table_elements: 1 << 40,
+            ..Limits::default()
+        };
+        engine(Trust::Guarded, &limits).unwrap();
+    }
+}

@@ -1,0 +1,47 @@
+//! How a component runs: engines, the catalog of loaded components, grants, limits and calls.
+//!
+//! # Layout
+//! - `limits`, `grants`: the numbers and the rights, as data.
+//! - `engine`, `native`: wasmtime's two engines and the cache of native code.
+//! - `fit`, `linker`, `wasi`, `shelf`, `catalog`: what a component may import, and which ones are loaded.
+//! - `session`, `instance`, `ended`, `outcome`: one call in a fresh store, and how it ended.
+//! - `sandbox`, `predictor`, `transform`: components that a capability runs for another component.
+//! - `control`, `pulse`, `executor`, `run`: who asks for a call, watches it and may stop it.
+//!
+//! This module must not know triggers, runs or the ledger: a call comes in, what it did goes out.
+
+mod catalog;
+mod control;
+mod ended;
+mod engine;
+mod executor;
+mod fit;
+mod grants;
+mod instance;
+mod limits;
+mod linker;
+mod native;
+mod outcome;
+mod predictor;
+mod pulse;
+mod run;
+mod sandbox;
+mod session;
+mod shelf;
+mod transform;
+mod wasi;
+
+pub use catalog::{Catalog, Embedded, LoadError};
+pub use control::{Control, Progress, Stopper};
+pub use engine::Engines;
+pub use executor::Executor;
+pub use fit::Report;
+pub use grants::{Capability, Grants};
+pub use limits::{Exceeded, Limits};
+pub use native::NativeCache;
+pub use predictor::{EarlyEnd, PredictError, Predictor};
+pub use run::StageExecutor;
+pub use wasi::Inert;
+
+pub(crate) use ended::HostFault;
+pub(crate) use pulse::{Busy, Pulse};

@@ -1,0 +1,275 @@
+//! Runs calls of stages.
+
+use std::{
+    future::poll_fn,
+    path::Path,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use super::{
+    Catalog, Control, Embedded, Engines, Executor, Grants, Inert, Limits, LoadError, NativeCache,
+    PredictError, Predictor, Stopper,
+    catalog::{Exports, Prepared},
+    ended::Stopped,
+    engine::Trust,
+    instance::{Around, Open, Share},
+    limits::Exceeded,
+    outcome::{disposition, failed},
+    pulse::Pulse,
+};
+use crate::{
+    capability::{
+        Scope,
+        bindings::{
+            exports::septet::pipeline::stage::{Invocation, StageError},
+            septet::pipeline::types,
+        },
+    },
+    contract::{Artifact, Blame, Call, Digest, Disposition, Executed, Origin},
+    store::{Blobs, Store},
+};
+
+/// What happens when an embedded component is silent for too long; it is told why.
+type OnSilence = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The exit code of a process that ended itself because a component could not be stopped:
+/// "temporary failure" of sysexits.h, because another process takes the work up.
+const SILENT: i32 = 75;
+
+/// Runs stages in this process.
+pub struct StageExecutor {
+    catalog: Arc<Catalog>,
+    blobs: Arc<dyn Blobs>,
+    limits: Arc<Limits>,
+    inert: Inert,
+    on_silence: OnSilence,
+    permits: Semaphore,
+}
+
+impl StageExecutor {
+    /// An executor of the `embedded` components and those in the store. `cache` is the user's
+    /// cache folder, for native code; without it, components are compiled at each start.
+    pub fn new(
+        embedded: Embedded,
+        cache: Option<&Path>,
+        limits: Limits,
+        grants: Grants,
+        store: &Store,
+    ) -> anyhow::Result<Self> {
+        limits.check()?;
+        let limits = Arc::new(limits);
+        let engines = Engines::new(&limits)?;
+        let native = cache.map(NativeCache::new);
+        let blobs = Arc::clone(&store.blobs);
+        let own = Arc::clone(&blobs);
+        let catalog = Catalog::new(engines, embedded, native, own, grants, Arc::clone(&limits));
+        Ok(Self {
+            catalog: Arc::new(catalog),
+            blobs,
+            inert: Inert::default(),
+            on_silence: Arc::new(end_process),
+            permits: Semaphore::new(limits.concurrent_calls as usize),
+            limits,
+        })
+    }
+
+    /// Other constants for time and chance: to show that no output depends on them.
+    #[must_use]
+    pub const fn with_inert(mut self, inert: Inert) -> Self {
+        self.inert = inert;
+        self
+    }
+
+    /// Another end for an embedded component that is silent for too long. It can't be stopped,
+    /// so without this the process ends: whatever it was doing is taken up by another one.
+    #[must_use]
+    pub fn on_silence(mut self, on_silence: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.on_silence = Arc::new(on_silence);
+        self
+    }
+
+    /// The components.
+    pub const fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Loads a model to be asked again and again. Its rows may go through `transforms`.
+    pub async fn predictor(
+        &self,
+        infer: &Digest,
+        bundle: &Artifact,
+        transforms: &[Digest],
+    ) -> Result<Predictor, PredictError> {
+        let around = self.around(Control::new(), Origin::default(), transforms);
+        Predictor::open(infer, bundle, &around).await
+    }
+
+    fn around(&self, control: Control, origin: Origin, transforms: &[Digest]) -> Around {
+        Around {
+            catalog: Arc::clone(&self.catalog),
+            blobs: Arc::clone(&self.blobs),
+            limits: Arc::clone(&self.limits),
+            inert: self.inert,
+            pulse: Arc::new(Pulse::new(control, self.limits.wall_seconds)),
+            origin,
+            transforms: transforms.iter().copied().collect(),
+        }
+    }
+}
+
+#[async_trait]
+impl Executor for StageExecutor {
+    async fn execute(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
+        let parameters = call.parameters.len() as u64;
+        Exceeded::check("parameters_bytes", self.limits.parameters_bytes, parameters)?;
+        let _permit = self.permits.acquire().await.context("no calls are taken")?;
+        let loaded = self.catalog.stage(call.stage, &call.component).await;
+        let prepared = match loaded {
+            Ok(prepared) => prepared,
+            // It will not fit at the next attempt either.
+            Err(error @ LoadError::Misfit { .. }) => {
+                let reason = error.to_string();
+                return Ok(ended(Disposition::Rejected { reason }, Duration::ZERO));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (stage, trust) = (call.stage, prepared.trust);
+        let around = self.around(control.clone(), call.origin.clone(), &call.transforms);
+        let pulse = Arc::clone(&around.pulse);
+        let scope = Scope::of(&call, self.catalog.grants().labels(stage));
+        // A caller that goes away must not leave a component running.
+        let _stop = StopOnDrop(control.stopper());
+        let handle = tokio::runtime::Handle::current();
+        // A component computes: on a thread of its own, so that it does not hold up others.
+        let mut running = tokio::task::spawn_blocking(move || {
+            handle.block_on(run(call, &prepared, scope, &around))
+        });
+        let begun = Instant::now();
+        let most = Duration::from_secs(self.limits.silence_seconds);
+        loop {
+            let look = Duration::from_millis(250).min(most);
+            if let Ok(done) = tokio::time::timeout(look, &mut running).await {
+                return done.context("a stage's thread broke")?;
+            }
+            if trust == Trust::Trusted && pulse.silence() >= most {
+                let reason = format!(
+                    "stage {stage} computed for {} s without a word (limit silence_seconds)",
+                    most.as_secs()
+                );
+                (self.on_silence)(&reason);
+                return Ok(ended(failed(reason, Blame::Guest), begun.elapsed()));
+            }
+        }
+    }
+}
+
+/// Runs one call to its end.
+async fn run(
+    call: Call,
+    prepared: &Prepared,
+    scope: Scope,
+    around: &Around,
+) -> anyhow::Result<Executed> {
+    let begun = Instant::now();
+    let share = Share::stage(&around.limits, prepared.trust);
+    let session = around.session(call.stage.to_string(), scope, &share);
+    let mut open = Open::new(prepared, session, &share, &around.pulse);
+    let invocation = Invocation {
+        inputs: call.inputs.iter().map(types::Artifact::from).collect(),
+        parameters: call.parameters,
+        seed: call.seed,
+    };
+    let pulse = &around.pulse;
+    let answer = first(
+        answer(&mut open, prepared, &invocation),
+        first(
+            async {
+                tokio::time::sleep_until(pulse.deadline().into()).await;
+                Err(pulse.overdue())
+            },
+            async {
+                let reason = pulse.control().wait_for_stop().await;
+                Err(wasmtime::Error::new(Stopped(reason)))
+            },
+        ),
+    )
+    .await;
+    let answer = answer.map_err(|error| open.ended(error));
+    let mut session = open.store.into_data();
+    let disposition = disposition(answer, &session.context)?;
+    let (written, dropped) = session.context.log.counts();
+    if dropped > 0 {
+        tracing::debug!(
+            "{} wrote {written} log lines, and {dropped} were dropped",
+            call.stage
+        );
+    }
+    let ok = matches!(disposition, Disposition::Ok(_));
+    let messages = session.context.outbox.take();
+    let proposals = session.context.proposals.take();
+    Ok(Executed {
+        messages: if ok { messages } else { Vec::new() },
+        proposals: if ok { proposals } else { Vec::new() },
+        used: session.context.meter.used(),
+        peak_memory_bytes: session.limiter.peak(),
+        ..ended(disposition, begun.elapsed())
+    })
+}
+
+/// The component's own answer.
+async fn answer(
+    open: &mut Open,
+    prepared: &Prepared,
+    invocation: &Invocation,
+) -> wasmtime::Result<Result<types::Outcome, StageError>> {
+    let Exports::Stage { stage, .. } = &prepared.exports else {
+        return Err(wasmtime::Error::msg("it is not the component of a stage"));
+    };
+    let instance = open.instantiate(prepared).await?;
+    let guest = stage.load(&mut open.store, &instance)?;
+    guest.call_run(&mut open.store, invocation).await
+}
+
+/// The answer of the future that is ready first; the other one is dropped.
+async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
+    })
+    .await
+}
+
+/// A call that left nothing behind.
+fn ended(disposition: Disposition, took: Duration) -> Executed {
+    Executed {
+        disposition,
+        messages: Vec::new(),
+        proposals: Vec::new(),
+        used: std::collections::BTreeMap::new(),
+        peak_memory_bytes: 0,
+        seconds: took.as_secs_f64(),
+    }
+}
+
+struct StopOnDrop(Stopper);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop("nobody waits for it any more");
+    }
+}
+
+/// The end of a process whose component can't be stopped. What it had not committed is as if it
+/// had never begun.
+fn end_process(reason: &str) {
+    tracing::error!("{reason}; this process ends, and its work is taken up again");
+    std::process::exit(SILENT);
+}
