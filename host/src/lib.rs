@@ -2,5 +2,6 @@
 //!
 //! Data flows one way: trigger → host → grants → component → outcome → store.
 
+pub mod components;
 pub mod contract;
 pub mod store;
