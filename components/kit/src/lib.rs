@@ -1,5 +1,13 @@
 //! What the stages share: tables, files, fitted preprocessing, model bundle, metrics.
 //!
 //! Pure code without bindings: it runs natively in unit tests exactly as it does in a component.
+//!
+//! # Layout
+//! - [`table`], [`matrix`]: rows in memory, typed and as numbers
+//! - [`arrow`]: tables as files between stages
+//! - [`preprocessing`]: what was fitted on the train rows, and its use
 
+pub mod arrow;
+pub mod matrix;
+pub mod preprocessing;
 pub mod table;
