@@ -6,8 +6,14 @@
 //! - [`table`], [`matrix`]: rows in memory, typed and as numbers
 //! - [`arrow`]: tables as files between stages
 //! - [`preprocessing`]: what was fitted on the train rows, and its use
+//! - [`model`], [`bundle`]: what predicts, and all that serving it needs
+//! - [`metrics`], [`drift`]: figures of predictions and of rows that changed
 
 pub mod arrow;
+pub mod bundle;
+pub mod drift;
 pub mod matrix;
+pub mod metrics;
+pub mod model;
 pub mod preprocessing;
 pub mod table;
