@@ -13,4 +13,4 @@ mod recorded;
 
 pub use codec::{Bundle, MEDIA_TYPE};
 pub use manifest::{FORMAT, LineageInput, Manifest};
-pub use recorded::Recorded;
+pub use recorded::{Recorded, TRAIN_ROW};

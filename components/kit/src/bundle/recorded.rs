@@ -10,6 +10,12 @@ use crate::{
     table::{Column, Kind, Table, Values},
 };
 
+/// Column (integers) of the `sample` artifact: the number, from 0, of the row in `train`.
+///
+/// preprocess writes it, because train is not granted the transforms and could not make the
+/// features of a raw row that passes through one: it takes them from `train`. It is not recorded.
+pub const TRAIN_ROW: &str = "septet:train_row";
+
 /// Most rows that are recorded.
 const MAX_ROWS: usize = 1_024;
 /// Relative difference that two machines' arithmetic may make.
