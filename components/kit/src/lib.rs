@@ -4,6 +4,7 @@
 //!
 //! # Layout
 //! - [`table`], [`matrix`]: rows in memory, typed and as numbers
+//! - [`show`]: a user's text in a message
 //! - [`arrow`]: tables as files between stages
 //! - [`preprocessing`]: what was fitted on the train rows, and its use
 //! - [`model`], [`bundle`]: what predicts, and all that serving it needs
@@ -16,4 +17,5 @@ pub mod matrix;
 pub mod metrics;
 pub mod model;
 pub mod preprocessing;
+pub mod show;
 pub mod table;

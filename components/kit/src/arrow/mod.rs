@@ -16,5 +16,8 @@ pub use write::{Writer, write};
 /// Rows of a batch: what one call of a transform or a model takes at most.
 pub const BATCH: usize = 8_192;
 
+/// Columns of a file at most.
+pub const MAX_COLUMNS: usize = 10_000;
+
 /// The media type of an Arrow IPC file.
 pub const MEDIA_TYPE: &str = "application/vnd.apache.arrow.file";

@@ -14,11 +14,8 @@ use arrow_array::{
 use arrow_ipc::reader::FileReader;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use super::BATCH;
+use super::{BATCH, MAX_COLUMNS};
 use crate::table::{Column, Field, Kind, Table, Values};
-
-/// Columns of a file at most.
-const MAX_COLUMNS: usize = 10_000;
 
 /// The magic bytes and the footer's length at the end of a file.
 const TAIL: u64 = 10;

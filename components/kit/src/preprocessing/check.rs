@@ -1,7 +1,10 @@
 //! An input table against the raw columns that serving needs.
 
 use super::plan::{Input, Preprocessing};
-use crate::table::{Column, Kind, Table, Values};
+use crate::{
+    show::shown,
+    table::{Column, Kind, Table, Values},
+};
 
 impl Preprocessing {
     /// The columns of `inputs` in their order and kinds; others are left out.
@@ -115,12 +118,10 @@ fn retyped(input: &Input, column: &Column, table: &Table, row: Option<usize>) ->
     let Some((row, value)) = row.and_then(|row| Some((row, column.label(row)?))) else {
         return message;
     };
-    let shown: String = value.chars().take(40).collect();
-    let more = if shown.len() < value.len() { "…" } else { "" };
     format!(
-        "{message}: row {} has '{}{more}'",
+        "{message}: row {} has '{}'",
         table.line(row),
-        shown.escape_debug()
+        shown(&value, 40)
     )
 }
 
