@@ -1,1 +1,116 @@
-fn main() {}
+//! Embeds the seven default stages: builds their components, or takes those of
+//! `SEPTET_COMPONENTS`, and writes the table that `src/components.rs` includes.
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+#[path = "build/guests.rs"]
+mod guests;
+
+/// In the order of the host's `Stage::ALL`.
+const STAGES: [&str; 7] = [
+    "Ingest",
+    "Preprocess",
+    "Train",
+    "Evaluate",
+    "Deploy",
+    "Infer",
+    "Monitor",
+];
+
+fn main() -> ExitCode {
+    match embed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("the stages' components can't be embedded\n{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed() -> Result<(), String> {
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let workspace = manifest.parent().unwrap_or(&manifest);
+    let packages = STAGES.map(|stage| format!("septet-{}", stage.to_lowercase()));
+    let packages = packages.each_ref().map(String::as_str);
+
+    println!("cargo::rerun-if-env-changed=SEPTET_COMPONENTS");
+    let components = if let Some(folder) = env::var_os("SEPTET_COMPONENTS") {
+        prebuilt(&workspace.join(folder), &packages)?
+    } else {
+        watch(workspace, &packages);
+        guests::build(
+            workspace,
+            &target_folder(&out).join("components"),
+            &packages,
+        )?
+    };
+
+    let mut table = String::from("[\n");
+    for (stage, bytes) in STAGES.iter().zip(components) {
+        let path = out.join(format!("{}.wasm", stage.to_lowercase()));
+        fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+        writeln!(table, "    (Stage::{stage}, include_bytes!({path:?})),")
+            .map_err(|error| error.to_string())?;
+    }
+    table.push(']');
+    let path = out.join("embedded.rs");
+    fs::write(&path, table).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Components that were built before: `septet_<stage>.wasm`, as a build leaves them. A relative
+/// folder is one of the workspace.
+fn prebuilt(folder: &Path, packages: &[&str]) -> Result<Vec<Vec<u8>>, String> {
+    packages
+        .iter()
+        .map(|package| {
+            let path = folder.join(format!("{}.wasm", package.replace('-', "_")));
+            println!("cargo::rerun-if-changed={}", path.display());
+            guests::read(&path).map_err(|error| format!("SEPTET_COMPONENTS: {error}"))
+        })
+        .collect()
+}
+
+/// All that the components' bytes depend on. The inner cargo then knows better than the outer
+/// what is to be rebuilt.
+fn watch(workspace: &Path, packages: &[&str]) {
+    let shared = ["kit", "guest"].into_iter();
+    let stages = packages.iter().filter_map(|p| p.strip_prefix("septet-"));
+    let components = shared
+        .chain(stages)
+        .map(|name| format!("components/{name}"));
+    let others = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "host/build",
+        "host/build.rs",
+        "rust-toolchain.toml",
+        "scripts/install-wasm-target",
+        "wit",
+    ];
+    for path in components.chain(others.map(str::to_owned)) {
+        // Cargo takes a path that is not there for one that has changed.
+        let path = workspace.join(path);
+        if path.exists() {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+    }
+}
+
+/// The folder that cargo marks as its own; `out` is somewhere below it.
+fn target_folder(out: &Path) -> &Path {
+    out.ancestors()
+        .find(|folder| folder.join("CACHEDIR.TAG").exists())
+        .or_else(|| out.ancestors().nth(4))
+        .unwrap_or(out)
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|_| format!("{name} is not set: run this by cargo"))
+}

@@ -3,6 +3,7 @@
 //! Data flows one way: trigger → host → grants → component → outcome → store.
 
 pub mod capability;
+pub mod components;
 pub mod contract;
 pub mod stage;
 pub mod store;

@@ -1,5 +1,21 @@
 //! What the stages share: tables, files, fitted preprocessing, model bundle, metrics.
 //!
 //! Pure code without bindings: it runs natively in unit tests exactly as it does in a component.
+//!
+//! # Layout
+//! - [`table`], [`matrix`]: rows in memory, typed and as numbers
+//! - [`show`]: a user's text in a message
+//! - [`arrow`]: tables as files between stages
+//! - [`preprocessing`]: what was fitted on the train rows, and its use
+//! - [`model`], [`bundle`]: what predicts, and all that serving it needs
+//! - [`metrics`], [`drift`]: figures of predictions and of rows that changed
 
+pub mod arrow;
+pub mod bundle;
+pub mod drift;
+pub mod matrix;
+pub mod metrics;
+pub mod model;
+pub mod preprocessing;
+pub mod show;
 pub mod table;

@@ -1,0 +1,23 @@
+//! Tables as Arrow IPC files, which pyarrow, polars and others open.
+//!
+//! Files are read and written batch by batch, so that memory does not grow with them. Equal
+//! tables in equal batches give equal bytes: null slots and NaNs have one form.
+//!
+//! # Layout
+//! - `read`: a file to tables
+//! - `write`: tables to a file
+
+mod read;
+mod write;
+
+pub use read::{Reader, read};
+pub use write::{Writer, write};
+
+/// Rows of a batch: what one call of a transform or a model takes at most.
+pub const BATCH: usize = 8_192;
+
+/// Columns of a file at most.
+pub const MAX_COLUMNS: usize = 10_000;
+
+/// The media type of an Arrow IPC file.
+pub const MEDIA_TYPE: &str = "application/vnd.apache.arrow.file";

@@ -1,0 +1,198 @@
+//! Trees in one flat run of nodes.
+//!
+//! It owns the node, the walk and the rules that make a walk end.
+
+use crate::matrix::Matrix;
+
+/// `Node::feature` of a leaf.
+pub const LEAF: u32 = u32::MAX;
+
+/// One node: 16 bytes in memory as in the encoded model.
+///
+/// Nodes stand in pre-order: the left child of node `i` is node `i + 1`, so that the walk mostly
+/// reads what is already in the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Node {
+    /// Rows with `feature <= threshold` go left, others (NaN too) right. In a leaf: the value,
+    /// which for a classifier is the index of the class.
+    pub threshold: f64,
+    /// Column that is compared, or [`LEAF`].
+    pub feature: u32,
+    /// Index, in the whole run, of the right child; 0 in a leaf.
+    pub right: u32,
+}
+
+impl Node {
+    /// A leaf with this value.
+    pub const fn leaf(value: f64) -> Self {
+        Self {
+            threshold: value,
+            feature: LEAF,
+            right: 0,
+        }
+    }
+}
+
+/// Trees over rows of one width.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forest {
+    columns: usize,
+    roots: Vec<u32>,
+    nodes: Vec<Node>,
+}
+
+impl Forest {
+    /// The forest, if every walk through it ends: each tree is the run of nodes from its root to
+    /// the next root, children lie strictly forward and inside their tree, features are columns,
+    /// numbers are finite.
+    pub fn new(columns: usize, roots: Vec<u32>, nodes: Vec<Node>) -> Result<Self, String> {
+        if roots.first() != Some(&0) {
+            return Err("a forest needs a first tree at node 0".to_owned());
+        }
+        let total = u32::try_from(nodes.len()).map_err(|_| "too many nodes".to_owned())?;
+        let ends = roots.iter().copied().skip(1).chain([total]);
+        for (tree, (start, end)) in roots.iter().copied().zip(ends).enumerate() {
+            let run = nodes
+                .get(start as usize..end as usize)
+                .filter(|run| !run.is_empty())
+                .ok_or_else(|| format!("tree {tree} has no nodes"))?;
+            for (index, node) in (start..end).zip(run) {
+                let sound = node.threshold.is_finite()
+                    && if node.feature == LEAF {
+                        node.right == 0
+                    } else {
+                        // A right child after the left one also keeps the left one in the tree.
+                        (node.feature as usize) < columns
+                            && node.right > index.saturating_add(1)
+                            && node.right < end
+                    };
+                if !sound {
+                    return Err(format!("tree {tree}: node {index} is not sound"));
+                }
+            }
+        }
+        Ok(Self {
+            columns,
+            roots,
+            nodes,
+        })
+    }
+
+    /// Features that a row has.
+    pub const fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Index of the first node of each tree.
+    pub fn roots(&self) -> &[u32] {
+        &self.roots
+    }
+
+    /// All nodes, tree after tree.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The value of the leaf that `row` reaches in the tree at `root`.
+    pub fn leaf(&self, root: u32, row: &[f64]) -> f64 {
+        let mut index = root as usize;
+        // `new` has checked that indices grow and stay inside; the options only keep the walk
+        // free of panics.
+        while let Some(node) = self.nodes.get(index) {
+            let Some(value) = row.get(node.feature as usize) else {
+                return node.threshold;
+            };
+            index = if *value <= node.threshold {
+                index + 1
+            } else {
+                node.right as usize
+            };
+        }
+        0.0
+    }
+
+    /// Share of the trees that vote for each class.
+    pub(super) fn votes(&self, features: &Matrix, classes: usize) -> Matrix {
+        let mut votes = Matrix::zeros(features.rows, classes);
+        let share = 1.0 / self.roots.len() as f64;
+        for row in 0..features.rows {
+            let values = features.row(row);
+            let out = votes.row_mut(row);
+            for root in &self.roots {
+                if let Some(count) = out.get_mut(self.leaf(*root, values) as usize) {
+                    *count += 1.0;
+                }
+            }
+            for count in out {
+                *count *= share;
+            }
+        }
+        votes
+    }
+
+    /// Mean of the trees.
+    pub(super) fn means(&self, features: &Matrix) -> Matrix {
+        let mut means = Matrix::zeros(features.rows, 1);
+        for row in 0..features.rows {
+            let values = features.row(row);
+            let sum: f64 = self.roots.iter().map(|root| self.leaf(*root, values)).sum();
+            if let [mean] = means.row_mut(row) {
+                *mean = sum / self.roots.len() as f64;
+            }
+        }
+        means
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(feature: u32, threshold: f64, right: u32) -> Node {
+        Node {
+            threshold,
+            feature,
+            right,
+        }
+    }
+
+    #[test]
+    fn trees_vote() {
+        let nodes = vec![
+            split(0, 0.5, 2),
+            Node::leaf(0.0),
+            split(1, 0.5, 4),
+            Node::leaf(1.0),
+            Node::leaf(2.0),
+            Node::leaf(2.0),
+        ];
+        let forest = Forest::new(2, vec![0, 5], nodes).unwrap();
+        let rows = Matrix::new(3, 2, vec![0.5, 9.0, 1.0, 0.0, 1.0, 1.0]).unwrap();
+        let votes = forest.votes(&rows, 3);
+        assert_eq!(votes.row(0), [0.5, 0.0, 0.5]);
+        assert_eq!(votes.row(1), [0.0, 0.5, 0.5]);
+        assert_eq!(votes.row(2), [0.0, 0.0, 1.0]);
+        assert_eq!(forest.means(&rows).values, [1.0, 1.5, 2.0]);
+    }
+
+    #[test]
+    fn a_row_that_is_too_short_ends_the_walk() {
+        let nodes = vec![split(1, 0.5, 2), Node::leaf(0.0), Node::leaf(1.0)];
+        let forest = Forest::new(2, vec![0], nodes).unwrap();
+        assert_eq!(forest.leaf(0, &[1.0]).to_bits(), 0.5f64.to_bits());
+    }
+
+    #[test]
+    fn walks_that_would_not_end_are_refused() {
+        let leaf = Node::leaf(0.0);
+        assert!(Forest::new(1, vec![0], vec![split(0, 0.0, 0), leaf, leaf]).is_err());
+        assert!(Forest::new(1, vec![0], vec![split(0, 0.0, 1), leaf, leaf]).is_err());
+        assert!(Forest::new(1, vec![0], vec![split(0, 0.0, 3), leaf, leaf]).is_err());
+        assert!(Forest::new(1, vec![0], vec![split(1, 0.0, 2), leaf, leaf]).is_err());
+        assert!(Forest::new(1, vec![0], vec![split(0, f64::NAN, 2), leaf, leaf]).is_err());
+        assert!(Forest::new(1, vec![0, 2], vec![split(0, 0.0, 2), leaf, leaf]).is_err());
+        assert!(Forest::new(1, vec![0, 0], vec![leaf]).is_err());
+        assert!(Forest::new(1, vec![], vec![]).is_err());
+    }
+}

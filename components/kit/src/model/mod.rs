@@ -1,0 +1,19 @@
+//! Trained models: predicting and their flat bytes.
+//!
+//! It owns the arithmetic of a prediction and the byte layout. It must not know how a model was
+//! trained, what a feature means or where bytes come from.
+//!
+//! # Layout
+//! - `family`: the kinds of models behind one `predict`
+//! - `linear`: weights and intercepts
+//! - `forest`: trees in a flat run of 16-byte nodes
+//! - `codec`: the bytes, and their checks
+
+mod codec;
+mod family;
+mod forest;
+mod linear;
+
+pub use family::Model;
+pub use forest::{Forest, LEAF, Node};
+pub use linear::Linear;

@@ -1,0 +1,22 @@
+//! The seven default stages' components, as the build embedded them.
+//!
+//! Bytes only: it must not compile or run them. Their native code is made on first use, by the
+//! catalog.
+
+use crate::contract::Stage;
+
+/// Each stage's component, in the order of [`Stage::ALL`].
+pub const EMBEDDED: [(Stage, &[u8]); 7] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stage_has_its_component() {
+        assert_eq!(EMBEDDED.map(|(stage, _)| stage), Stage::ALL);
+        for (stage, bytes) in EMBEDDED {
+            assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{stage}");
+        }
+    }
+}
