@@ -3,4 +3,5 @@
 //! Data flows one way: trigger → host → grants → component → outcome → store.
 
 pub mod contract;
+pub mod pipeline;
 pub mod store;

@@ -22,6 +22,7 @@ pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use local::{Local, Mode};
 pub use memory::{memory, memory_with};
+pub(crate) use names::check_queue;
 pub use names::{MAX_BODY, MAX_KEY, MAX_QUEUE};
 pub use queues::{Message, Queues, Received};
 pub use records::{Created, Entry, Records};

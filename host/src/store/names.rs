@@ -29,7 +29,7 @@ pub(super) fn check_prefix(prefix: &str) -> anyhow::Result<()> {
 }
 
 /// Lower-case letters, digits and inner hyphens, as Azure's queues have them.
-pub(super) fn check_queue(queue: &str) -> anyhow::Result<()> {
+pub(crate) fn check_queue(queue: &str) -> anyhow::Result<()> {
     let fits = (1..=MAX_QUEUE).contains(&queue.len())
         && !queue.starts_with('-')
         && !queue.ends_with('-')
