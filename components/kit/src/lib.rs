@@ -6,6 +6,7 @@
 //! - [`table`], [`matrix`]: rows in memory, typed and as numbers
 //! - [`show`]: a user's text in a message
 //! - [`arrow`]: tables as files between stages
+//! - [`transform`]: rows through the user's transforms
 //! - [`preprocessing`]: what was fitted on the train rows, and its use
 //! - [`model`], [`bundle`]: what predicts, and all that serving it needs
 //! - [`metrics`], [`drift`]: figures of predictions and of rows that changed
@@ -19,3 +20,4 @@ pub mod model;
 pub mod preprocessing;
 pub mod show;
 pub mod table;
+pub mod transform;
