@@ -51,6 +51,9 @@ impl Grown {
 
     /// Appends the first tree to `nodes`, in pre-order, with `leaf` of each leaf's output; gives
     /// the rows that it did not learn from.
+    ///
+    /// smartcore's regression trees go on to split rows of one value. A part of the tree whose
+    /// leaves are all equal becomes one leaf, which predicts the same.
     pub(crate) fn flatten(
         self,
         nodes: &mut Vec<Node>,
@@ -59,6 +62,7 @@ impl Grown {
         let broken = || "smartcore's tree is not as expected".to_owned();
         let tree = self.trees.into_iter().next().ok_or_else(broken)?;
         let samples = self.samples.into_iter().next().ok_or_else(broken)?;
+        let values = values(&tree.nodes, leaf).ok_or_else(broken)?;
         let first = nodes.len();
         // Nodes still to place, and the parent whose right child each one is.
         let mut stack: Vec<(usize, Option<usize>)> = vec![(0, None)];
@@ -72,8 +76,8 @@ impl Grown {
                 parent.right = u32::try_from(place).map_err(|_| broken())?;
             }
             let raw = tree.nodes.get(index).ok_or_else(broken)?;
-            match (raw.true_child, raw.false_child, raw.split_value) {
-                (Some(left), Some(right), Some(threshold)) => {
+            match (values.get(index), raw.split()) {
+                (Some(None), Some((left, right, threshold))) => {
                     nodes.push(Node {
                         threshold,
                         feature: u32::try_from(raw.split_feature).map_err(|_| broken())?,
@@ -82,11 +86,39 @@ impl Grown {
                     stack.push((right, Some(place)));
                     stack.push((left, None));
                 }
-                _ => nodes.push(Node::leaf(leaf(raw.output))),
+                (Some(Some(value)), _) => nodes.push(Node::leaf(*value)),
+                _ => return Err(broken()),
             }
         }
         Ok(samples.into_iter().map(|learned| !learned).collect())
     }
+}
+
+impl Raw {
+    /// Children and threshold; none of a leaf.
+    fn split(&self) -> Option<(usize, usize, f64)> {
+        Some((self.true_child?, self.false_child?, self.split_value?))
+    }
+}
+
+/// For each node, the one value of all leaves under it; none where they differ. None if a child
+/// does not come after its parent, as it does in all that smartcore grows.
+fn values(nodes: &[Raw], leaf: impl Fn(f64) -> f64) -> Option<Vec<Option<f64>>> {
+    let mut values: Vec<Option<f64>> = vec![None; nodes.len()];
+    for (index, raw) in nodes.iter().enumerate().rev() {
+        let value = match raw.split() {
+            None => Some(leaf(raw.output)),
+            Some((left, right, _)) => {
+                if left <= index || right <= index {
+                    return None;
+                }
+                let (left, right) = (*values.get(left)?, *values.get(right)?);
+                left.filter(|left| right.is_some_and(|right| left.to_bits() == right.to_bits()))
+            }
+        };
+        *values.get_mut(index)? = value;
+    }
+    Some(values)
 }
 
 fn unreadable(error: &serde_json::Error) -> String {
@@ -126,5 +158,24 @@ mod tests {
         );
         let round = json!([split(0, 0, 0)]);
         assert!(grown(round).flatten(&mut vec![], |x| x).is_err());
+        let cut = json!([split(0, 1, 2), leaf(7)]);
+        assert!(grown(cut).flatten(&mut vec![], |x| x).is_err());
+    }
+
+    #[test]
+    fn equal_leaves_become_one() {
+        let split = |left: u32| {
+            json!({"output": 0, "split_feature": 0, "split_value": 0.5, "true_child": left,
+                   "false_child": left + 1})
+        };
+        let leaf = |output: u32| json!({"output": output, "split_feature": 0});
+        let nodes = json!([split(1), split(3), leaf(7), leaf(8), leaf(8)]);
+        let mut flat = vec![];
+        grown(nodes).flatten(&mut flat, |x| x).unwrap();
+        assert_eq!(flat[1..], [Node::leaf(8.0), Node::leaf(7.0)]);
+        let mut flat = vec![];
+        let nodes = json!([split(1), leaf(8), leaf(8)]);
+        grown(nodes).flatten(&mut flat, |_| 1.0).unwrap();
+        assert_eq!(flat, [Node::leaf(1.0)]);
     }
 }
