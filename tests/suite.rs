@@ -1,1 +1,4 @@
-//! tests
+//! Behaviour through real components and the real binary, against independent oracles.
+
+mod hosts;
+mod setup;

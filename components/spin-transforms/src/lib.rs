@@ -58,7 +58,9 @@ mod component {
                 reason,
             }) => {
                 let row = row.map(|row| format!("row {row}: ")).unwrap_or_default();
-                let column = column.map(|c| format!("column '{c}': ")).unwrap_or_default();
+                let column = column
+                    .map(|c| format!("column '{c}': "))
+                    .unwrap_or_default();
                 format!("{row}{column}{reason}")
             }
         }
