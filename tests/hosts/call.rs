@@ -1,0 +1,209 @@
+//! One call of one stage, on any host: the same files in, the same files out.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use septet::{
+    components::EMBEDDED,
+    contract::{Artifact, Digest, Outcome, Stage},
+};
+use serde_json::{Value, json};
+
+use super::oracles;
+
+/// The default component of a stage.
+pub(crate) fn component(stage: Stage) -> &'static [u8] {
+    EMBEDDED
+        .iter()
+        .find(|(embedded, _)| *embedded == stage)
+        .unwrap()
+        .1
+}
+
+/// An input: its name, media type and bytes.
+#[derive(Clone)]
+pub(crate) struct Input {
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What a host is asked.
+pub(crate) struct Call {
+    pub(crate) stage: Stage,
+    /// The stage's component, embedded or composed.
+    pub(crate) component: Vec<u8>,
+    pub(crate) inputs: Vec<Input>,
+    /// A JSON object.
+    pub(crate) parameters: Value,
+    /// Components that the capability `transforms` may run.
+    pub(crate) transforms: Vec<Vec<u8>>,
+}
+
+/// What a host answered.
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    folder: PathBuf,
+}
+
+impl Answer {
+    /// An output's bytes, checked against its digest.
+    pub(crate) fn output(&self, name: &str) -> Input {
+        let artifact = self
+            .outcome
+            .outputs
+            .iter()
+            .find(|output| output.name == name)
+            .unwrap();
+        let digest = artifact.digest.to_string();
+        let bytes = fs::read(self.folder.join("blobs").join(digest)).unwrap();
+        assert_eq!(Digest::of(&bytes), artifact.digest);
+        Input {
+            name: name.to_owned(),
+            media_type: artifact.media_type.clone(),
+            bytes,
+        }
+    }
+}
+
+impl Call {
+    /// A call of a stage's default component.
+    pub(crate) fn new(stage: Stage, inputs: &[Input], parameters: Value) -> Self {
+        Self {
+            stage,
+            component: component(stage).to_vec(),
+            inputs: inputs.to_vec(),
+            parameters,
+            transforms: Vec::new(),
+        }
+    }
+
+    /// In wasmtime-py; none where it can't be installed.
+    pub(crate) fn in_python(&self) -> Option<Answer> {
+        let mut host = Command::new(oracles::python()?);
+        host.arg(oracles::workspace().join("tests/hosts/python_host.py"));
+        Some(self.foreign("python", &mut host))
+    }
+
+    /// In Node by jco; none where it can't be installed.
+    pub(crate) fn in_node(&self) -> Option<Answer> {
+        let mut host = Command::new("node");
+        host.env("SEPTET_NODE_PACKAGES", oracles::node()?)
+            .arg(oracles::workspace().join("tests/hosts/node_host.mjs"));
+        Some(self.foreign("node", &mut host))
+    }
+
+    /// In our own host, by the command line.
+    pub(crate) fn in_septet(&self) -> Outcome {
+        let folder = fresh("septet", self.stage);
+        let mut host = Command::new(env!("CARGO_BIN_EXE_septet"));
+        host.args(["invoke", self.stage.name()]);
+        for (number, input) in self.inputs.iter().enumerate() {
+            // The file's ending tells the media type.
+            let ending = match input.media_type.as_str() {
+                "application/json" => "json",
+                "text/csv" => "csv",
+                "application/vnd.apache.arrow.file" => "arrow",
+                _ => "bin",
+            };
+            let path = folder.join(format!("{number}.{ending}"));
+            fs::write(&path, &input.bytes).unwrap();
+            host.arg("--input")
+                .arg(format!("{}={}", input.name, path.display()));
+        }
+        for (name, value) in self.parameters.as_object().unwrap() {
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            host.arg("--param").arg(format!("{name}={value}"));
+        }
+        host.arg("--store").arg(folder.join("store"));
+        host.arg("--out").arg(folder.join("out"));
+        succeed(&mut host);
+        let outcome: Outcome = read(&folder.join("out/outcome.json"));
+        for output in &outcome.outputs {
+            let bytes = fs::read(folder.join("out").join(&output.name)).unwrap();
+            assert_eq!(Digest::of(&bytes), output.digest, "{}", output.name);
+        }
+        outcome
+    }
+
+    fn foreign(&self, host: &str, command: &mut Command) -> Answer {
+        let folder = fresh(host, self.stage);
+        fs::create_dir_all(folder.join("case/blobs")).unwrap();
+        let put = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let inputs: Vec<_> = self
+            .inputs
+            .iter()
+            .map(|input| {
+                let digest = Digest::of(&input.bytes);
+                put(&format!("case/blobs/{digest}"), &input.bytes);
+                Artifact {
+                    name: input.name.clone(),
+                    digest,
+                    size: input.bytes.len() as u64,
+                    media_type: input.media_type.clone(),
+                }
+            })
+            .collect();
+        let transforms: serde_json::Map<_, _> = self
+            .transforms
+            .iter()
+            .map(|bytes| {
+                let digest = Digest::of(bytes).to_string();
+                let path = put(&format!("{digest}.wasm"), bytes);
+                (digest, json!(path))
+            })
+            .collect();
+        let call = json!({
+            "component": put("stage.wasm", &self.component),
+            "inputs": inputs,
+            "parameters": self.parameters.to_string(),
+            "seed": "0",
+            "transforms": transforms,
+            "infer": put("infer.wasm", component(Stage::Infer)),
+            "aliases": [{"model": "model", "alias": "champion", "version": null}],
+        });
+        put("case/call.json", call.to_string().as_bytes());
+        let out = folder.join("out");
+        succeed(command.arg(folder.join("case")).arg(&out));
+        Answer {
+            outcome: read(&out.join("outcome.json")),
+            folder: out,
+        }
+    }
+}
+
+fn fresh(host: &str, stage: Stage) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("hosts")
+        .join(format!("{}-{host}-{stage}-{number}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    let text = fs::read_to_string(path).unwrap();
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}

@@ -1,0 +1,22 @@
+//! One component, many hosts: the same bytes give the same digests in our host, in wasmtime-py, in
+//! Node by jco, and composed with an adapter as Spin needs it.
+//!
+//! # Layout
+//! - [`oracles`]: the foreign tools, installed under `target/oracles`
+//! - [`call`]: one call of one stage, on any host
+//! - [`compose`]: components plugged together by wac
+//! - [`equal`]: the tests
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+pub(crate) mod call;
+pub(crate) mod compose;
+pub(crate) mod oracles;
+
+mod equal;

@@ -1,0 +1,136 @@
+//! The foreign tools that results are compared with: a Python environment and Node packages in
+//! pinned versions, installed under `target/oracles` on first use.
+//!
+//! A machine that cannot reach the registries runs the other tests; what was left out is said on
+//! standard error. Anything else that goes wrong fails the test that asked.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// What clients say when there is no network or no such registry.
+const OUT_OF_REACH: [&str; 10] = [
+    "Could not find a version",
+    "ConnectTimeout",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ENOTFOUND",
+    "ETIMEDOUT",
+    "Failed to establish a new connection",
+    "Temporary failure in name resolution",
+    "No such file or directory (os error 2)",
+];
+
+/// The interpreter that has the pinned packages; none where PyPI is out of reach.
+pub(crate) fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON
+        .get_or_init(|| {
+            installed("python", &["requirements.txt"], |folder| {
+                let interpreter = folder.join("bin/python");
+                run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+                run(Command::new(&interpreter)
+                    .args(["-m", "pip", "install", "--quiet", "-r"])
+                    .arg(folder.join("requirements.txt")))
+            })
+            .map(|folder| folder.join("bin/python"))
+        })
+        .as_deref()
+}
+
+/// The folder whose `node_modules` has the pinned packages; none where npm's registry is out of
+/// reach.
+pub(crate) fn node() -> Option<&'static Path> {
+    static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    NODE.get_or_init(|| {
+        installed("node", &["package.json", "package-lock.json"], |folder| {
+            run(Command::new("npm").current_dir(folder).args([
+                "ci",
+                "--no-audit",
+                "--no-fund",
+                "--ignore-scripts",
+            ]))
+        })
+    })
+    .as_deref()
+}
+
+/// A folder of the oracles, made anew when one of `pins` has changed.
+///
+/// The last file written says what is installed, so that an interrupted install is done again; a
+/// lock keeps two suites apart.
+fn installed(
+    name: &str,
+    pins: &[&str],
+    install: impl Fn(&Path) -> Result<(), String>,
+) -> Option<PathBuf> {
+    let oracles = target().join("oracles");
+    fs::create_dir_all(&oracles).unwrap();
+    let lock = File::create(oracles.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+
+    let folder = oracles.join(name);
+    let done = folder.join("installed");
+    let sources = workspace().join("tests/hosts");
+    let wanted: String = pins
+        .iter()
+        .map(|pin| fs::read_to_string(sources.join(pin)).unwrap())
+        .collect();
+    if fs::read_to_string(&done).is_ok_and(|had| had == wanted) {
+        return Some(folder);
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::create_dir_all(&folder).unwrap();
+    for pin in pins {
+        fs::copy(sources.join(pin), folder.join(pin)).unwrap();
+    }
+    match install(&folder) {
+        Ok(()) => {
+            fs::write(done, wanted).unwrap();
+            Some(folder)
+        }
+        Err(message) if OUT_OF_REACH.iter().any(|sign| message.contains(sign)) => {
+            // Not `eprintln!`, which the test harness keeps to itself.
+            let mut stderr = std::io::stderr().lock();
+            writeln!(
+                stderr,
+                "SKIPPED: all that needs {name}, which can't be installed here"
+            )
+            .unwrap();
+            None
+        }
+        Err(message) => panic!("{name}: {message}"),
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let told = [output.stdout, output.stderr].concat();
+    Err(format!(
+        "{command:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&told)
+    ))
+}
+
+/// The workspace's root.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Cargo's target folder.
+pub(crate) fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
