@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use wasmtime::{UpdateDeadline, component::Instance};
+use wasmtime::{
+    UpdateDeadline,
+    component::{Instance, ResourceTableError},
+};
 
 use super::{
     catalog::{Catalog, Prepared},
@@ -163,6 +166,24 @@ impl Open {
 
     /// Why the component came to no answer.
     pub(crate) fn ended(&self, error: wasmtime::Error) -> Ended {
-        Ended::from_error(error, &self.store.data().context.log.last_words())
+        let Context { limits, log, .. } = &self.store.data().context;
+        if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            return Ended::Limit(Exceeded {
+                asked: limits.handles + 1,
+                ..limit("handles", limits.handles)
+            });
+        }
+        // wasmtime tells this one in words only, and not how much was asked for.
+        if error
+            .root_cause()
+            .to_string()
+            .contains("fuel allocated for hostcalls")
+        {
+            let bytes = limits.host_call_bytes;
+            return Ended::Trap(format!(
+                "limit host_call_bytes allows {bytes}; more was passed in one call of the host"
+            ));
+        }
+        Ended::from_error(error, &log.last_words())
     }
 }
