@@ -28,6 +28,8 @@ pub struct Bench {
     runtime: tokio::runtime::Runtime,
 }
 
+type OnSilence = Box<dyn Fn(&str) + Send + Sync>;
+
 /// What differs between benches.
 #[derive(Default)]
 pub struct Options {
@@ -35,7 +37,7 @@ pub struct Options {
     pub grants: Grants,
     pub inert: Inert,
     pub embedded: Vec<(Stage, &'static [u8])>,
-    pub on_silence: Option<Box<dyn Fn(&str) + Send + Sync>>,
+    pub on_silence: Option<OnSilence>,
     pub cache: Option<std::path::PathBuf>,
 }
 

@@ -29,7 +29,7 @@ fn progress_is_reported() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let own = Arc::clone(&seen);
     let control = Control::new().with_progress(Arc::new(move |done, total| {
-        own.lock().unwrap().push((done, total))
+        own.lock().unwrap().push((done, total));
     }));
     let call = bench.call(Stage::Train, "progress");
     bench.wait(bench.executor.execute(call, &control)).unwrap();

@@ -27,7 +27,10 @@ use super::{
     wasi::Inert,
 };
 use crate::{
-    capability::{Context, Meter, Scope, log::Sink},
+    capability::{
+        Context, Meter, Scope, blob_write::Written, log::Sink, queue::Outbox,
+        registry_propose::Proposals,
+    },
     contract::{Digest, Origin},
     store::Blobs,
 };
@@ -53,9 +56,9 @@ impl Around {
             meter: Meter::new(Arc::clone(&self.pulse), Arc::clone(&limits)),
             scope,
             blobs: Arc::clone(&self.blobs),
-            written: Default::default(),
-            outbox: Default::default(),
-            proposals: Default::default(),
+            written: Written::default(),
+            outbox: Outbox::default(),
+            proposals: Proposals::default(),
             log: Sink::new(name, self.origin.clone(), &limits),
             sandboxes: Box::new(Warm::new(self.clone())),
             limits,

@@ -21,7 +21,7 @@ const MAGIC: &[u8; 8] = b"SEPTETN1";
 const HEADER: usize = MAGIC.len() + 32;
 
 /// Native code of engines that nothing was added for since then is taken away.
-const OLD: Duration = Duration::from_secs(60 * 24 * 3600);
+const OLD: Duration = Duration::from_hours(60 * 24);
 
 /// More than any component in the limits compiles to.
 const LARGEST: u64 = 2 << 30;
@@ -206,6 +206,10 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(
+    clippy::unwrap_used,
+    reason = "clippy does not see the tests in this `cfg`"
+)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

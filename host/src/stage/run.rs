@@ -1,6 +1,7 @@
 //! Runs calls of stages.
 
 use std::{
+    collections::BTreeMap,
     future::poll_fn,
     path::Path,
     pin::pin,
@@ -217,13 +218,16 @@ async fn run(
             call.stage
         );
     }
+    let granted = around.catalog.grants().of(call.stage).iter();
+    let mut used: BTreeMap<String, u64> = granted.map(|c| (c.to_string(), 0)).collect();
+    used.extend(session.context.meter.used());
     let ok = matches!(disposition, Disposition::Ok(_));
     let messages = session.context.outbox.take();
     let proposals = session.context.proposals.take();
     Ok(Executed {
         messages: if ok { messages } else { Vec::new() },
         proposals: if ok { proposals } else { Vec::new() },
-        used: session.context.meter.used(),
+        used,
         peak_memory_bytes: session.limiter.peak(),
         ..ended(disposition, begun.elapsed())
     })
@@ -248,7 +252,7 @@ async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) 
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|context| match one.as_mut().poll(context) {
         Poll::Pending => other.as_mut().poll(context),
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     })
     .await
 }
@@ -259,7 +263,7 @@ fn ended(disposition: Disposition, took: Duration) -> Executed {
         disposition,
         messages: Vec::new(),
         proposals: Vec::new(),
-        used: std::collections::BTreeMap::new(),
+        used: BTreeMap::new(),
         peak_memory_bytes: 0,
         seconds: took.as_secs_f64(),
     }
