@@ -208,7 +208,7 @@ impl<'a> Scorer<'a> {
                     columns: shares.len(),
                     values: shares.repeat(rows),
                 };
-                let majority = vec![self.majority(); rows];
+                let majority = vec![majority(self.preprocessing); rows];
                 metrics::classification(&self.classes, &majority, &probabilities)
             }
             Task::Regression => {
@@ -216,15 +216,15 @@ impl<'a> Scorer<'a> {
             }
         }
     }
+}
 
-    /// Index of the train rows' most frequent class; of two, the first.
-    fn majority(&self) -> usize {
-        let counts = self.preprocessing.class_counts.iter().enumerate();
-        counts
-            .rev()
-            .max_by_key(|(_, count)| **count)
-            .map_or(0, |(class, _)| class)
-    }
+/// Index of the train rows' most frequent class; of two, the first.
+pub fn majority(preprocessing: &Preprocessing) -> usize {
+    let counts = preprocessing.class_counts.iter().enumerate();
+    counts
+        .rev()
+        .max_by_key(|(_, count)| **count)
+        .map_or(0, |(class, _)| class)
 }
 
 fn column<'t>(predictions: &'t Table, name: &str) -> Result<&'t Column, String> {
@@ -354,7 +354,7 @@ mod tests {
         scorer
             .add(
                 &column("y", numbers, &[]),
-                &answer(&predicted, &[0.5; 3000]),
+                &answer(&predicted, &vec![0.5; 3000]),
             )
             .unwrap();
         assert_eq!(scorer.unknown().count(), MAX_UNKNOWN);
