@@ -1,1 +1,13 @@
-//! The deploy stage.
+//! The deploy stage: a bundle and its evaluation become a version and, where the gate passed, the
+//! champion.
+//!
+//! # Layout
+//! - `decision`: whether the alias moves, from where, and why
+//! - `card`: what is told of the version: the registry's summary and the model card
+//! - `component`: bindings and mapping
+
+pub mod card;
+pub mod decision;
+
+#[cfg(target_arch = "wasm32")]
+mod component;

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use septet_kit::{arrow::MAX_COLUMNS, show::shown};
+use septet_kit::{arrow::MAX_COLUMNS, show::shown, table::RESERVED};
 
 use crate::records::Record;
 
 /// Bytes of a column's name at most.
 const MAX_NAME: usize = 1_000;
-
-/// Names that begin so are ours.
-const RESERVED: &str = "septet:";
 
 /// The names of the columns, without space around them.
 pub fn names(header: &Record<'_>) -> Result<Vec<String>, String> {

@@ -6,16 +6,21 @@
 //! - [`table`], [`matrix`]: rows in memory, typed and as numbers
 //! - [`show`]: a user's text in a message
 //! - [`arrow`]: tables as files between stages
+//! - [`transform`]: rows through the user's transforms
 //! - [`preprocessing`]: what was fitted on the train rows, and its use
 //! - [`model`], [`bundle`]: what predicts, and all that serving it needs
-//! - [`metrics`], [`drift`]: figures of predictions and of rows that changed
+//! - [`metrics`], [`scoring`], [`evaluation`]: figures of predictions and the verdict on them
+//! - [`drift`]: figures of rows that changed
 
 pub mod arrow;
 pub mod bundle;
 pub mod drift;
+pub mod evaluation;
 pub mod matrix;
 pub mod metrics;
 pub mod model;
 pub mod preprocessing;
+pub mod scoring;
 pub mod show;
 pub mod table;
+pub mod transform;

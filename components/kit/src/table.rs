@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Reserved column: the line of the source on which the row began, from 1, the header included.
 pub const ROW: &str = "septet:row";
 
+/// Names of columns that begin so are ours.
+pub const RESERVED: &str = "septet:";
+
 /// The kind of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -235,6 +238,21 @@ impl Column {
         Some(numbers)
     }
 
+    /// Bytes of the values in memory, about.
+    pub fn bytes(&self) -> usize {
+        // A text has its own allocation beside the three words that point at it.
+        const TEXT: usize = 32;
+        let texts = |texts: &[String]| texts.iter().map(|text| text.len() + TEXT).sum::<usize>();
+        let values = match &self.values {
+            Values::Floats(values) => values.len() * 8,
+            Values::Integers(values) | Values::Timestamps(values) => values.len() * 8,
+            Values::Booleans(values) => values.len(),
+            Values::Texts(values) => texts(values),
+            Values::Categories { dictionary, codes } => texts(dictionary) + codes.len() * 4,
+        };
+        values + self.nulls.len() * 4
+    }
+
     /// The rows `order`, in that order; a number past the end is left out.
     #[must_use]
     pub fn take(&self, order: &[u32]) -> Self {
@@ -364,6 +382,11 @@ impl Table {
     /// The column of this name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Bytes of the values in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.columns.iter().map(Column::bytes).sum()
     }
 
     /// No rows of these columns.

@@ -8,6 +8,8 @@
 //!              model, to the end
 //! ```
 
+use std::io::{ErrorKind, Read};
+
 use serde::Deserialize;
 
 use super::{FORMAT, Manifest};
@@ -17,7 +19,7 @@ use crate::model::Model;
 pub const MEDIA_TYPE: &str = "application/vnd.septet.model-bundle";
 
 const MAGIC: &[u8; 8] = b"SEPTETM1";
-const PREFIX: usize = 12;
+const CUT: &str = "the model bundle is cut off";
 /// Bytes of a manifest.
 const MAX_MANIFEST: usize = 16 << 20;
 
@@ -58,40 +60,60 @@ impl Bundle {
 
     /// The bundle of these bytes, with all checks; see [`Manifest::check`] and [`Model::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
-        /// Only the format, so that a newer manifest is told from a broken one.
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        let rest = bytes
-            .strip_prefix(MAGIC)
-            .ok_or("this is not a model bundle")?;
-        let cut = "the model bundle is cut off";
-        let (length, rest) = rest.split_first_chunk::<4>().ok_or(cut)?;
-        let length = u32::from_le_bytes(*length) as usize;
-        if length > MAX_MANIFEST {
-            return Err(format!(
-                "the bundle's manifest has {length} bytes; at most {MAX_MANIFEST} are read"
-            ));
-        }
-        let (json, rest) = rest.split_at_checked(length).ok_or(cut)?;
-        let end = PREFIX + length;
+        let mut rest = bytes;
+        let manifest = read_manifest(&mut rest)?;
+        let end = bytes.len() - rest.len();
         let padding = end.next_multiple_of(16) - end;
-        let (padding, model) = rest.split_at_checked(padding).ok_or(cut)?;
+        let (padding, model) = rest.split_at_checked(padding).ok_or(CUT)?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err("the bundle's padding is not empty".to_owned());
         }
-        let wrong = |error| format!("the bundle's manifest can't be read: {error}");
-        let Format { format } = serde_json::from_slice(json).map_err(wrong)?;
-        if format != FORMAT {
-            return Err(format!(
-                "the bundle is of format {format}, but this component reads format {FORMAT}"
-            ));
-        }
-        let manifest: Manifest = serde_json::from_slice(json).map_err(wrong)?;
         let model = Model::decode(model)?;
         Self::new(manifest, model)
     }
+}
+
+/// The manifest alone, for who does not predict: the model, however large, is not read, and what
+/// [`Manifest::check`] says of both together is not known.
+pub fn read_manifest(mut bundle: impl Read) -> Result<Manifest, String> {
+    /// Only the format, so that a newer manifest is told from a broken one.
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let mut read = |buffer: &mut [u8]| {
+        bundle
+            .read_exact(buffer)
+            .map_err(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => CUT.to_owned(),
+                _ => format!("can't read the model bundle: {error}"),
+            })
+    };
+    let (mut magic, mut length) = ([0; 8], [0; 4]);
+    read(&mut magic)?;
+    if &magic != MAGIC {
+        return Err("this is not a model bundle".to_owned());
+    }
+    read(&mut length)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_MANIFEST {
+        return Err(format!(
+            "the bundle's manifest has {length} bytes; at most {MAX_MANIFEST} are read"
+        ));
+    }
+    let mut json = vec![0; length];
+    read(&mut json)?;
+    let wrong = |error| format!("the bundle's manifest can't be read: {error}");
+    let Format { format } = serde_json::from_slice(&json).map_err(wrong)?;
+    if format != FORMAT {
+        return Err(format!(
+            "the bundle is of format {format}, but this component reads format {FORMAT}"
+        ));
+    }
+    let manifest: Manifest = serde_json::from_slice(&json).map_err(wrong)?;
+    manifest.reference.check()?;
+    manifest.prediction_reference.check()?;
+    Ok(manifest)
 }
 
 #[cfg(test)]
@@ -166,6 +188,7 @@ mod tests {
         let bytes = bundle.encode().unwrap();
         assert_eq!(bytes, bundle.encode().unwrap());
         assert_eq!(Bundle::decode(&bytes).unwrap(), bundle);
+        assert_eq!(read_manifest(&bytes[..]).unwrap(), bundle.manifest);
     }
 
     #[test]

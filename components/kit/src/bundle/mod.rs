@@ -11,6 +11,6 @@ mod codec;
 mod manifest;
 mod recorded;
 
-pub use codec::{Bundle, MEDIA_TYPE};
+pub use codec::{Bundle, MEDIA_TYPE, read_manifest};
 pub use manifest::{FORMAT, LineageInput, Manifest};
 pub use recorded::{Recorded, TRAIN_ROW};

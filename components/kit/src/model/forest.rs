@@ -96,20 +96,7 @@ impl Forest {
 
     /// The value of the leaf that `row` reaches in the tree at `root`.
     pub fn leaf(&self, root: u32, row: &[f64]) -> f64 {
-        let mut index = root as usize;
-        // `new` has checked that indices grow and stay inside; the options only keep the walk
-        // free of panics.
-        while let Some(node) = self.nodes.get(index) {
-            let Some(value) = row.get(node.feature as usize) else {
-                return node.threshold;
-            };
-            index = if *value <= node.threshold {
-                index + 1
-            } else {
-                node.right as usize
-            };
-        }
-        0.0
+        walk(&self.nodes, root, row)
     }
 
     /// Share of the trees that vote for each class.
@@ -143,6 +130,24 @@ impl Forest {
         }
         means
     }
+}
+
+/// The value of the leaf that `row` reaches from node `root` of a run of nodes whose children lie
+/// strictly forward, as [`Forest::new`] checks it. A run that breaks this may never end.
+pub fn walk(nodes: &[Node], root: u32, row: &[f64]) -> f64 {
+    let mut index = root as usize;
+    // In a checked run all indices are inside; the options only keep the walk free of panics.
+    while let Some(node) = nodes.get(index) {
+        let Some(value) = row.get(node.feature as usize) else {
+            return node.threshold;
+        };
+        index = if *value <= node.threshold {
+            index + 1
+        } else {
+            node.right as usize
+        };
+    }
+    0.0
 }
 
 #[cfg(test)]

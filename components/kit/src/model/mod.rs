@@ -15,5 +15,5 @@ mod forest;
 mod linear;
 
 pub use family::Model;
-pub use forest::{Forest, LEAF, Node};
+pub use forest::{Forest, LEAF, Node, walk};
 pub use linear::Linear;

@@ -1,0 +1,316 @@
+//! A bundle, loaded once and asked often. This is the one prediction path of the whole pipeline.
+
+use septet_kit::{
+    bundle::Bundle,
+    matrix::Matrix,
+    preprocessing::{Input, Preprocessing, Task},
+    table::{Column, Field, Kind, Table, Values},
+    transform,
+};
+
+/// The name of the predicted label or value.
+pub const PREDICTION: &str = "prediction";
+
+/// A model that is ready to predict.
+#[derive(Debug)]
+pub struct Predictor {
+    bundle: Bundle,
+}
+
+impl Predictor {
+    /// Decodes a bundle and replays its recorded rows through the transforms, features and model
+    /// of today. `call` passes a batch through a transform.
+    pub fn load(
+        bytes: &[u8],
+        call: impl FnMut(&str, Table) -> Result<Table, String>,
+    ) -> Result<Self, String> {
+        let predictor = Self {
+            bundle: Bundle::decode(bytes)?,
+        };
+        let recorded = &predictor.bundle.manifest.recorded;
+        recorded
+            .table()
+            .and_then(|rows| predictor.scores(&rows, call))
+            .and_then(|scores| recorded.replay(&scores))
+            .map_err(|reason| {
+                format!("the model does not predict its recorded rows as it did: {reason}")
+            })?;
+        Ok(predictor)
+    }
+
+    /// Columns that [`Self::predict`] needs; others are ignored.
+    pub fn inputs(&self) -> &[Input] {
+        &self.preprocessing().inputs
+    }
+
+    /// Columns that [`Self::predict`] gives.
+    pub fn outputs(&self) -> Vec<Field> {
+        let floats = |name: String| Field {
+            name,
+            kind: Kind::Floats,
+        };
+        match self.preprocessing().task {
+            Task::Regression => vec![floats(PREDICTION.to_owned())],
+            Task::Classification => {
+                let prediction = Field {
+                    name: PREDICTION.to_owned(),
+                    kind: Kind::Categories,
+                };
+                std::iter::once(prediction)
+                    .chain(
+                        self.preprocessing()
+                            .classes
+                            .iter()
+                            .map(probability)
+                            .map(floats),
+                    )
+                    .collect()
+            }
+        }
+    }
+
+    /// One row of predictions for each row of `table`.
+    pub fn predict(
+        &self,
+        table: &Table,
+        call: impl FnMut(&str, Table) -> Result<Table, String>,
+    ) -> Result<Table, String> {
+        let scores = self.scores(table, call)?;
+        if let Some(at) = scores.values.iter().position(|score| !score.is_finite()) {
+            return Err(format!(
+                "the prediction for row {} is not finite: a value is far out of the range that \
+                 the model was trained on",
+                table.line(at / scores.columns.max(1))
+            ));
+        }
+        let columns = match self.preprocessing().task {
+            Task::Regression => vec![column(PREDICTION.to_owned(), Values::Floats(scores.values))],
+            Task::Classification => self.labelled(&scores),
+        };
+        Ok(Table {
+            rows: table.rows,
+            columns,
+        })
+    }
+
+    fn preprocessing(&self) -> &Preprocessing {
+        &self.bundle.manifest.preprocessing
+    }
+
+    /// What the model says of raw rows.
+    fn scores(
+        &self,
+        table: &Table,
+        call: impl FnMut(&str, Table) -> Result<Table, String>,
+    ) -> Result<Matrix, String> {
+        let preprocessing = self.preprocessing();
+        let rows = preprocessing.check(table)?;
+        let rows = transform::apply(rows, &preprocessing.transforms, &preprocessing.target, call)?;
+        let features = preprocessing.features(&rows)?;
+        Ok(self.bundle.model.predict(&features))
+    }
+
+    /// The likeliest class of each row, the first of equally likely ones, and all probabilities.
+    fn labelled(&self, scores: &Matrix) -> Vec<Column> {
+        let classes = &self.preprocessing().classes;
+        let codes = (0..scores.rows)
+            .map(|row| {
+                let mut best = (0, f64::NEG_INFINITY);
+                for (class, score) in (0_u32..).zip(scores.row(row)) {
+                    if *score > best.1 {
+                        best = (class, *score);
+                    }
+                }
+                best.0
+            })
+            .collect();
+        let prediction = Values::Categories {
+            dictionary: classes.clone(),
+            codes,
+        };
+        std::iter::once(column(PREDICTION.to_owned(), prediction))
+            .chain(
+                classes.iter().enumerate().map(|(at, class)| {
+                    column(probability(class), Values::Floats(scores.column(at)))
+                }),
+            )
+            .collect()
+    }
+}
+
+fn probability(class: &String) -> String {
+    format!("probability_{class}")
+}
+
+fn column(name: String, values: Values) -> Column {
+    Column {
+        name,
+        values,
+        nulls: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use septet_kit::{
+        bundle::{FORMAT, Manifest, Recorded},
+        drift::Reference,
+        model::{Linear, Model},
+        preprocessing::{Encoding, Fitted},
+        table::ROW,
+    };
+
+    use super::*;
+
+    fn number(name: &str) -> Fitted {
+        Fitted {
+            column: name.to_owned(),
+            encoding: Encoding::Number {
+                fill: 1.0,
+                mean: 0.0,
+                scale: 1.0,
+            },
+        }
+    }
+
+    fn plan(task: Task, transforms: &[&str]) -> Preprocessing {
+        let classification = task == Task::Classification;
+        let classes = ["no", "yes"].map(ToOwned::to_owned).to_vec();
+        Preprocessing {
+            task,
+            target: "y".to_owned(),
+            classes: if classification { classes } else { vec![] },
+            class_counts: if classification { vec![1, 1] } else { vec![] },
+            target_mean: 0.0,
+            inputs: vec![Input {
+                name: "x".to_owned(),
+                kind: Kind::Floats,
+                nullable: false,
+            }],
+            transforms: transforms.iter().map(ToString::to_string).collect(),
+            columns: vec![number("x")],
+            features: vec!["x".to_owned()],
+        }
+    }
+
+    /// Predicts `2 x + 1`, or the logistic function of it.
+    pub(crate) fn bundle(task: Task, transforms: &[&str]) -> Bundle {
+        let weights = Matrix::new(1, 1, vec![2.0]).unwrap();
+        let linear = Linear::new(weights, vec![1.0]).unwrap();
+        let model = match task {
+            Task::Regression => Model::LinearRegressor(linear),
+            Task::Classification => Model::LinearClassifier(linear),
+        };
+        let preprocessing = plan(task, transforms);
+        let rows = preprocessing.check(&rows(&[0.5, -3.0])).unwrap();
+        let predictions = model.predict(&preprocessing.features(&rows).unwrap());
+        let manifest = Manifest {
+            format: FORMAT,
+            algorithm: "test".to_owned(),
+            parameters: BTreeMap::new(),
+            seed: 0,
+            reference: Reference::default(),
+            prediction_reference: Reference::default(),
+            lineage: vec![],
+            recorded: Recorded::new(&rows, &predictions),
+            preprocessing,
+        };
+        Bundle::new(manifest, model).unwrap()
+    }
+
+    pub(crate) fn rows(values: &[f64]) -> Table {
+        let lines = (2..).take(values.len()).collect();
+        Table {
+            rows: values.len(),
+            columns: vec![
+                column(ROW.to_owned(), Values::Integers(lines)),
+                column("x".to_owned(), Values::Floats(values.to_vec())),
+            ],
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for a transform")]
+    pub(crate) fn same(_: &str, table: Table) -> Result<Table, String> {
+        Ok(table)
+    }
+
+    pub(crate) fn load(task: Task, transforms: &[&str]) -> Predictor {
+        let bytes = bundle(task, transforms).encode().unwrap();
+        Predictor::load(&bytes, same).unwrap()
+    }
+
+    #[test]
+    fn a_value_is_predicted() {
+        let predictor = load(Task::Regression, &[]);
+        let table = predictor.predict(&rows(&[1.0, 2.0]), same).unwrap();
+        assert_eq!(table.fields(), predictor.outputs());
+        assert_eq!(table.columns[0].values, Values::Floats(vec![3.0, 5.0]));
+        assert_eq!(predictor.predict(&rows(&[]), same).unwrap().rows, 0);
+    }
+
+    #[test]
+    fn a_class_is_predicted_with_probabilities() {
+        let predictor = load(Task::Classification, &[]);
+        let table = predictor.predict(&rows(&[1.0, -2.0]), same).unwrap();
+        assert_eq!(table.fields(), predictor.outputs());
+        assert_eq!(table.columns[0].label(0).unwrap(), "yes");
+        assert_eq!(table.columns[0].label(1).unwrap(), "no");
+        assert_eq!(table.columns[1].name, "probability_no");
+        let sum = table.columns[1].number(0).unwrap() + table.columns[2].number(0).unwrap();
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn transforms_are_applied_and_checked_on_load() {
+        let bytes = bundle(Task::Regression, &["digest"]).encode().unwrap();
+        let predictor = Predictor::load(&bytes, same).unwrap();
+        let mut asked = Vec::new();
+        predictor
+            .predict(&rows(&[1.0]), |digest, table| {
+                asked.push(digest.to_owned());
+                let names: Vec<_> = table.columns.iter().map(|c| c.name.clone()).collect();
+                assert_eq!(names, ["x"]);
+                Ok(table)
+            })
+            .unwrap();
+        assert_eq!(asked, ["digest"]);
+        let gone = Predictor::load(&bytes, |_, _| Err("there is no transform".to_owned()));
+        assert!(gone.unwrap_err().contains("there is no transform"));
+        let other = Predictor::load(&bytes, |_, mut table| {
+            if let Values::Floats(values) = &mut table.columns[0].values {
+                for value in values {
+                    *value += 1.0;
+                }
+            }
+            Ok(table)
+        });
+        assert!(other.unwrap_err().contains("recorded row 0"));
+    }
+
+    #[test]
+    fn a_damaged_bundle_is_told() {
+        let bytes = bundle(Task::Regression, &[]).encode().unwrap();
+        assert!(Predictor::load(&bytes[..bytes.len() - 1], same).is_err());
+        assert!(Predictor::load(b"PK", same).unwrap_err().contains("bundle"));
+    }
+
+    #[test]
+    fn what_can_not_be_predicted_is_told() {
+        let predictor = load(Task::Regression, &[]);
+        let mut table = rows(&[1.0]);
+        table.columns[1].values = Values::Texts(vec!["many".to_owned()]);
+        assert_eq!(
+            predictor.predict(&table, same).unwrap_err(),
+            "column 'x' has texts where the model was trained on floats: row 2 has 'many'"
+        );
+        table.remove("x");
+        let reason = predictor.predict(&table, same).unwrap_err();
+        assert!(reason.contains("'x' (floats) is missing"));
+        let reason = predictor
+            .predict(&rows(&[0.0, f64::MAX]), same)
+            .unwrap_err();
+        assert!(reason.contains("row 3 is not finite"), "{reason}");
+    }
+}

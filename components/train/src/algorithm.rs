@@ -1,0 +1,138 @@
+//! The seam behind which an algorithm works, and the table of them.
+
+use septet_kit::{matrix::Matrix, model::Model, preprocessing::Task};
+
+use crate::{
+    forest::RandomForest,
+    least_squares::LinearRegression,
+    logistic::LogisticRegression,
+    ridge::Ridge,
+    settings::{Setting, Settings},
+};
+
+/// What an algorithm learns from.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// One row a train row; finite.
+    pub features: &'a Matrix,
+    /// Of each row: the class's index, or the value; finite.
+    pub target: &'a [f64],
+    /// Number of classes, each of which has a row; 0 for regression.
+    pub classes: usize,
+}
+
+/// What an algorithm learned.
+#[derive(Clone, Debug)]
+pub struct Learned {
+    /// What predicts.
+    pub model: Model,
+    /// Predictions for train rows by parts of the model that did not learn from them; none if the
+    /// algorithm has no such parts.
+    pub held_out: Option<HeldOut>,
+    /// For the reader of the report.
+    pub notes: Vec<String>,
+}
+
+/// Predictions for train rows by what did not learn from them.
+#[derive(Clone, Debug)]
+pub struct HeldOut {
+    /// Numbers of the rows, ascending.
+    pub rows: Vec<u32>,
+    /// One row each; columns as [`Model::predict`] gives them.
+    pub predictions: Matrix,
+}
+
+/// Says how far the work is: steps done, and of how many where that is known. This is also where
+/// the host stops it.
+pub type Progress<'a> = dyn FnMut(u64, Option<u64>) + 'a;
+
+/// An algorithm: a name, hyper-parameters and a way from rows to a model.
+pub trait Algorithm: Sync {
+    /// As the user writes it.
+    fn name(&self) -> &'static str;
+
+    /// What it can predict.
+    fn tasks(&self) -> &'static [Task];
+
+    /// What it knows for this ML task.
+    fn settings(&self, task: Task) -> Vec<Setting>;
+
+    /// Bytes that it needs at most for a table of this shape, its numbers (8 bytes each) included.
+    fn memory(&self, rows: u64, columns: u64, classes: u64, settings: &Settings) -> u64;
+
+    /// Learns. Equal rows, settings and seed give equal models.
+    fn learn(
+        &self,
+        rows: Rows<'_>,
+        settings: &Settings,
+        seed: u64,
+        progress: &mut Progress<'_>,
+    ) -> Result<Learned, String>;
+}
+
+/// All algorithms.
+const ALL: [&dyn Algorithm; 4] = [
+    &LogisticRegression,
+    &RandomForest,
+    &LinearRegression,
+    &Ridge,
+];
+
+/// The algorithm of this name, or the task's default: `logistic-regression` or `ridge`.
+pub fn choose(name: Option<&str>, task: Task) -> Result<&'static dyn Algorithm, String> {
+    let fitting = || {
+        let fit = ALL.into_iter().filter(|a| a.tasks().contains(&task));
+        fit.map(|algorithm| algorithm.name())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let name = name.unwrap_or(match task {
+        Task::Classification => LogisticRegression.name(),
+        Task::Regression => Ridge.name(),
+    });
+    let found = ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    let found = found.ok_or_else(|| {
+        let shown: String = name.chars().take(60).collect();
+        format!(
+            "there is no algorithm '{}': choose one of {} for {}",
+            shown.escape_debug(),
+            fitting(),
+            task.name()
+        )
+    })?;
+    if found.tasks().contains(&task) {
+        Ok(found)
+    } else {
+        Err(format!(
+            "{name} can't do {}: choose one of {}",
+            task.name(),
+            fitting()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_has_a_default() {
+        let name = |task| choose(None, task).unwrap().name();
+        assert_eq!(name(Task::Classification), "logistic-regression");
+        assert_eq!(name(Task::Regression), "ridge");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_fits() {
+        let told = |name, task| choose(Some(name), task).err().unwrap();
+        assert_eq!(
+            told("xgboost", Task::Regression),
+            "there is no algorithm 'xgboost': choose one of random-forest, linear-regression, \
+             ridge for regression"
+        );
+        assert_eq!(
+            told("ridge", Task::Classification),
+            "ridge can't do classification: choose one of logistic-regression, random-forest"
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Ridge regression: least squares with a penalty on the weights, by smartcore's Cholesky.
+//!
+//! Minimizes |y − Xw − b|² + alpha · |w|², the intercept free, as scikit-learn's `Ridge` does.
+//! smartcore's own `RidgeRegression` refuses fewer rows than columns and constant columns, both of
+//! which the penalty makes solvable; so the squares are summed here and smartcore solves them.
+
+use septet_kit::preprocessing::Task;
+use smartcore::linalg::{
+    basic::{arrays::Array, matrix::DenseMatrix},
+    traits::{cholesky::CholeskyDecomposable, svd::SVDDecomposable},
+};
+
+use crate::{
+    algorithm::{Algorithm, Learned, Progress, Rows},
+    least_squares::{Means, learned, told},
+    settings::{Range, Setting, Settings},
+};
+
+/// Rows between two reports.
+const STEP: usize = 8_192;
+
+/// See the module's page.
+pub(crate) struct Ridge;
+
+impl Algorithm for Ridge {
+    fn name(&self) -> &'static str {
+        "ridge"
+    }
+
+    fn tasks(&self) -> &'static [Task] {
+        &[Task::Regression]
+    }
+
+    fn settings(&self, _: Task) -> Vec<Setting> {
+        vec![Setting {
+            name: "alpha",
+            range: Range::Number {
+                default: 1.0,
+                least: 0.0,
+                greatest: 1e12,
+            },
+        }]
+    }
+
+    fn memory(&self, rows: u64, columns: u64, _: u64, _: &Settings) -> u64 {
+        // The rows, and a few squares for the solver.
+        let width = columns.saturating_add(1);
+        let cells = rows.saturating_mul(width);
+        let squares = width.saturating_mul(width).saturating_mul(6);
+        cells.saturating_add(squares).saturating_mul(8)
+    }
+
+    fn learn(
+        &self,
+        rows: Rows<'_>,
+        settings: &Settings,
+        _: u64,
+        progress: &mut Progress<'_>,
+    ) -> Result<Learned, String> {
+        let columns = rows.features.columns;
+        let means = Means::of(rows);
+        let mut squares = products(rows, &means, progress);
+        // The last column of each row is its product with the target; the last row is the target's.
+        let mut right = Vec::with_capacity(columns);
+        for (index, row) in squares.chunks_mut(columns + 1).take(columns).enumerate() {
+            right.push(row.last().copied().unwrap_or_default());
+            if let Some(diagonal) = row.get_mut(index) {
+                *diagonal += settings.number("alpha");
+            }
+        }
+        let mut left = Vec::with_capacity(columns * columns);
+        for row in 0..columns {
+            for column in 0..columns {
+                let at = row.min(column) * (columns + 1) + row.max(column);
+                left.push(squares.as_slice().get(at).copied().unwrap_or_default());
+            }
+        }
+        drop(squares);
+        let left = DenseMatrix::new(columns, columns, left, false).map_err(|e| told(&e))?;
+        let right = DenseMatrix::new(columns, 1, right, false).map_err(|e| told(&e))?;
+        // Without a penalty, columns that depend on each other have no Cholesky factor; singular
+        // values then give the weights of least norm.
+        let weights = left
+            .cholesky()
+            .and_then(|_| left.clone().cholesky_solve_mut(right.clone()))
+            .ok()
+            .filter(|weights| weights.iterator(0).all(|weight| weight.is_finite()));
+        let weights = match weights {
+            Some(weights) => weights,
+            None => left.svd_solve_mut(right).map_err(|error| told(&error))?,
+        };
+        learned(&means, weights.iterator(0).copied().collect())
+    }
+}
+
+/// Products of the centred columns with each other and the target: a square of which the upper
+/// triangle is filled, row after row.
+fn products(rows: Rows<'_>, means: &Means, progress: &mut Progress<'_>) -> Vec<f64> {
+    let width = rows.features.columns + 1;
+    let mut squares = vec![0.0; width * width];
+    let mut centred = Vec::with_capacity(width);
+    let total = rows.features.rows;
+    for row in 0..total {
+        centred.clear();
+        centred.extend(means.centred(rows, row));
+        let mut others = &centred[..];
+        for (index, sums) in squares.chunks_exact_mut(width).enumerate() {
+            let (Some((value, rest)), Some(sums)) = (others.split_first(), sums.get_mut(index..))
+            else {
+                break;
+            };
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum += value * other;
+            }
+            others = rest;
+        }
+        if (row + 1) % STEP == 0 || row + 1 == total {
+            progress((row + 1) as u64, Some(total as u64));
+        }
+    }
+    squares
+}
+
+#[cfg(test)]
+mod tests {
+    use septet_kit::matrix::Matrix;
+    use serde_json::json;
+
+    use super::*;
+    use crate::least_squares::tests::linear;
+
+    fn learn(features: &Matrix, target: &[f64], alpha: f64) -> (Vec<f64>, f64) {
+        let given = [("alpha".to_owned(), json!(alpha))].into();
+        let settings = Settings::check("x", &Ridge.settings(Task::Regression), &given).unwrap();
+        let rows = Rows {
+            features,
+            target,
+            classes: 0,
+        };
+        let learned = Ridge.learn(rows, &settings, 0, &mut |_, _| {}).unwrap();
+        linear(&learned.model)
+    }
+
+    /// Expected weights: scikit-learn 1.9, `Ridge(alpha=1)`.
+    #[test]
+    fn weights_are_scikit_learns() {
+        let features = Matrix::new(4, 2, vec![1.0, 2.0, 2.0, 1.0, 3.0, 5.0, 4.0, 3.0]).unwrap();
+        let (weights, intercept) = learn(&features, &[1.0, 2.0, 2.0, 4.0], 1.0);
+        for (now, expected) in weights.iter().chain([&intercept]).zip([
+            0.854_054_054_054,
+            -0.178_378_378_378,
+            0.605_405_405_405,
+        ]) {
+            assert!((now - expected).abs() < 1e-9, "{weights:?} {intercept}");
+        }
+    }
+
+    #[test]
+    fn without_a_penalty_it_is_least_squares() {
+        let one_hot = Matrix::new(4, 2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]).unwrap();
+        let (weights, intercept) = learn(&one_hot, &[1.0, 3.0, 1.0, 3.0], 0.0);
+        assert!((weights[0] + 1.0).abs() < 1e-9 && (weights[1] - 1.0).abs() < 1e-9);
+        assert!((intercept - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn fewer_rows_than_columns_and_constant_columns_are_solved() {
+        let features = Matrix::new(2, 3, vec![1.0, 7.0, 0.0, -1.0, 7.0, 0.0]).unwrap();
+        let (weights, _) = learn(&features, &[1.0, -1.0], 2.0);
+        assert!((weights[0] - 0.5).abs() < 1e-12 && weights[1] == 0.0);
+    }
+}
