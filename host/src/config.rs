@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use septet::contract::Stage;
+use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) monitor: MonitorSettings,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
+    /// What one call may take.
+    pub(crate) limits: Limits,
 }
 
 #[derive(Debug, Default, Deserialize)]

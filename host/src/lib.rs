@@ -5,5 +5,7 @@
 pub mod capability;
 pub mod components;
 pub mod contract;
+pub mod pipeline;
 pub mod stage;
 pub mod store;
+pub mod trigger;

@@ -93,10 +93,13 @@ pub(crate) enum Command {
 /// `septet demo`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The demo works in a store of its own (.septet-demo unless --store says otherwise), so it can be run
-anywhere and again: the second time nothing is executed, everything is answered from the ledger.")]
+The demo writes its data and its store into a folder of its own, so it can be run anywhere, and
+again: the second time nothing is executed, everything is answered from the ledger.")]
 pub(crate) struct Demo {
-    /// Begin with an empty store: remove the demo's own store of an earlier time first
+    /// Folder for the demo's data and store
+    #[arg(long, value_name = "DIR", default_value = "septet-demo")]
+    pub(crate) dir: PathBuf,
+    /// Begin with an empty store: remove the one of an earlier demo in that folder first
     #[arg(long)]
     pub(crate) fresh: bool,
 }
@@ -142,6 +145,25 @@ pub(crate) struct Run {
     /// Make the model champion whatever the gate says (the verdict is kept on record)
     #[arg(long)]
     pub(crate) promote: bool,
+}
+
+impl Run {
+    /// A run of one file with nothing else said.
+    pub(crate) fn of(data: &std::path::Path, target: &str) -> Self {
+        Self {
+            data: vec![data.to_owned()],
+            target: Some(target.to_owned()),
+            task: None,
+            name: None,
+            algorithm: None,
+            parameters: Vec::new(),
+            seed: None,
+            test_share: None,
+            key: None,
+            transforms: Vec::new(),
+            promote: false,
+        }
+    }
 }
 
 /// The kind of prediction.
@@ -246,7 +268,7 @@ pub(crate) struct Runs {
 pub(crate) enum RunsCommand {
     /// Show one run: its stages, metrics and notes
     Show {
-        /// Its identifier, or enough of its end to tell it from the others
+        /// Its identifier, or enough of its beginning to tell it from the others
         #[arg(value_name = "RUN")]
         run: String,
     },

@@ -4,16 +4,26 @@
 //! - `blobs`, `records`, `queues`: the three traits a backend implements. The only atomic operation
 //!   asked of a backend is to create a record where there is none: every store has it.
 //! - `memory`, `local`: the backends, a file per trait.
+//! - `clock`, `names`: what all backends share: the time, and what keys and queues are called.
 //!
 //! This module must not know stages, runs or models: they are the pipeline's.
 
 mod blobs;
+mod clock;
+mod local;
+mod memory;
+mod names;
 mod queues;
 mod records;
 
 use std::sync::Arc;
 
 pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use local::{Local, Mode};
+pub use memory::{memory, memory_with};
+pub(crate) use names::check_queue;
+pub use names::{MAX_BODY, MAX_KEY, MAX_QUEUE};
 pub use queues::{Message, Queues, Received};
 pub use records::{Created, Entry, Records};
 

@@ -1,0 +1,175 @@
+//! `septet demo`: all seven stages on a small real data set.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use septet::{contract::Stage, store::Mode};
+use serde_json::json;
+
+use super::{
+    args::{Demo, Monitor, Predict, Run},
+    drawing::Drawing,
+    monitor, output, predict, request,
+    session::{Origin, Session},
+    summary::{self, Summary},
+    train,
+};
+use crate::config::Settings;
+
+/// The demo's data: see `host/demo/README.md` for where it comes from and its licence.
+const DATA: [(&str, &str); 3] = [
+    (TRAIN, include_str!("../../demo/penguins.csv")),
+    (NEW, include_str!("../../demo/penguins-2009.csv")),
+    (DRIFTED, include_str!("../../demo/penguins-2009-kg.csv")),
+];
+const TRAIN: &str = "penguins.csv";
+const NEW: &str = "penguins-2009.csv";
+const DRIFTED: &str = "penguins-2009-kg.csv";
+const MODEL: &str = "penguins";
+const TARGET: &str = "sex";
+
+/// Predictions that are shown.
+const SHOWN: usize = 5;
+
+/// Trains, predicts and monitors, and says what to try next.
+pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let folder = &demo.dir;
+    let store = origin.global.store.get_or_insert_with(|| folder.join(".septet")).clone();
+    // The demo shows the defaults, whatever settings lie around.
+    origin.settings = Settings::default();
+    if demo.fresh {
+        remove(&folder.join(".septet"))?;
+    }
+    for (name, text) in DATA {
+        write(&folder.join(name), text)?;
+    }
+    let quiet = origin.global.json;
+    let say = |text: &str| if quiet { Ok(()) } else { output::text_line(text) };
+    let drawing = Drawing::new();
+    let session = origin.session(Mode::Create).await?;
+    session.prepare(&Stage::ALL, &drawing).await?;
+
+    say(&format!(
+        "Palmer penguins (CC0): which of the birds of 2007 and 2008 are male?\n\
+         septet run {TRAIN} --target {TARGET}\n"
+    ))?;
+    let data = folder.join(TRAIN);
+    let run = Run::of(&data, TARGET);
+    let request = request::Train::of(&run, &origin)?;
+    let sources = request::sources(&session, &[data]).await?;
+    let request = request.request(&session, sources).await?;
+    let state = session.complete(request, Arc::clone(&drawing)).await?;
+    let summary = Summary::of(&session.pipeline, &state).await?;
+    let mut lines = Vec::new();
+    say(&train::text(&summary))?;
+
+    say(&format!("\nThe birds of 2009, which it has never seen:\nseptet predict {NEW} --model {MODEL}\n"))?;
+    let data = folder.join(NEW);
+    let ask = Predict { data: data.clone(), model: MODEL.to_owned(), output: None };
+    let sources = request::sources(&session, &[data]).await?;
+    let request = request::predict(&session, &origin, &ask, "csv", sources).await?;
+    let predicted = session.complete(request, Arc::clone(&drawing)).await?;
+    lines.extend(summary::lines(&session.pipeline.rows(&predicted.id).await?));
+    let predictions = predictions(&session, &predicted).await?;
+    say(&shown(&predictions))?;
+
+    say(&format!(
+        "\nThe same birds, after body mass was switched to kilograms and nobody was told:\n\
+         septet monitor {DRIFTED} --model {MODEL} --labels {TARGET}\n"
+    ))?;
+    let data = folder.join(DRIFTED);
+    let ask = Monitor {
+        data: data.clone(),
+        model: MODEL.to_owned(),
+        labels: Some(TARGET.to_owned()),
+        threshold: None,
+    };
+    let sources = request::sources(&session, &[data]).await?;
+    let request = request::monitor(&session, &origin, &ask, sources).await?;
+    let monitored = session.complete(request, drawing).await?;
+    let drift = monitor::drift(&session.pipeline, &monitored).await?;
+    say(&monitor::text(&drift))?;
+    lines.extend(summary::lines(&session.pipeline.rows(&monitored.id).await?));
+
+    if quiet {
+        return output::json(&json!({
+            "train": summary,
+            "predict": {"run": predicted.id, "rows": predictions.lines().count().saturating_sub(1)},
+            "monitor": drift,
+            "seconds": begun.elapsed().as_secs_f64(),
+        }));
+    }
+    say(&format!("\npredict and monitor ran these:\n\n{}", summary::stage_table(&lines)))?;
+    let (septet, folder, store) = (program(), folder.display(), store.display());
+    say(&format!(
+        "\nSeven components, {:.1} s. Each could touch only what it was granted.\n\
+         \n\
+         Try next:\n  \
+           {septet} demo                      again: everything is cached\n  \
+           {septet} run {folder}/{TRAIN} --target species --name species --store {store}\n  \
+           {septet} predict {folder}/{NEW} --model {MODEL} --store {store}\n  \
+           {septet} models log {MODEL} --store {store}\n  \
+           {septet} grants --store {store}",
+        begun.elapsed().as_secs_f64()
+    ))
+}
+
+/// How the program was called, for commands that can be copied.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "septet".to_owned())
+}
+
+/// The predictions as CSV.
+async fn predictions(
+    session: &Session,
+    state: &septet::pipeline::RunState,
+) -> anyhow::Result<String> {
+    let output = state.output(Stage::Infer, "predictions").context("infer made no predictions")?;
+    let mut bytes = Vec::new();
+    predict::copy(session, output.digest, |piece| {
+        bytes.extend_from_slice(piece);
+        Ok(())
+    })
+    .await?;
+    String::from_utf8(bytes).context("the predictions are no text")
+}
+
+/// The first predictions as a table, and how many are right: the file has the answers.
+fn shown(predictions: &str) -> String {
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let mut lines = predictions.lines();
+    let header = cells(lines.next().unwrap_or_default());
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let rows: Vec<Vec<String>> = lines.map(cells).collect();
+    let truth = DATA.iter().find(|(name, _)| *name == NEW).map_or("", |(_, text)| text);
+    let truth = truth.lines().skip(1).filter_map(|line| line.rsplit(',').next());
+    let known = rows.iter().zip(truth).filter(|(_, truth)| *truth != "NA");
+    let right = known.clone().filter(|(row, truth)| row.get(1).is_some_and(|cell| cell == truth));
+    let (right, known, more) = (right.count(), known.count(), rows.len().saturating_sub(SHOWN));
+    let table = output::table(&header, &header, rows.into_iter().take(SHOWN).collect());
+    format!("{table}\n… and {more} more rows; {right} of the {known} whose sex was noted are right")
+}
+
+/// Removes the demo's own store of an earlier time, and nothing that is not one.
+fn remove(store: &Path) -> anyhow::Result<()> {
+    if store.join("septet.db").is_file() {
+        fs::remove_dir_all(store)
+            .with_context(|| format!("the demo's store {} can't be removed", store.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes a file of the demo, unless it is there already.
+fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|there| there == text) {
+        return Ok(());
+    }
+    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+    written.with_context(|| format!("the demo's data can't be written to {}", path.display()))
+}

@@ -1,0 +1,89 @@
+//! From what was typed to the command that does it.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::{
+    args::{Cli, Command},
+    demo, grants, init, invoke, logging, models, monitor, predict, queues, runs, session::Origin,
+    stages, train,
+};
+use crate::config::{Environment, Settings};
+
+/// Runs the command; an error is one line on standard error.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    logging::start(&cli.global);
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("septet: {}", one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    let Cli { global, command } = cli;
+    // These two must work where the settings do not.
+    match command {
+        Command::Init(init) => return init::init(init.force, global.json),
+        Command::Completions(completions) => return init::completions(completions.shell),
+        _ => {}
+    }
+    let settings = Settings::load(global.config.as_deref())?;
+    let environment = Environment::read();
+    let origin = Origin { global, settings, environment };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime can't be started")?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Demo(demo) => demo::demo(origin, &demo).await,
+            Command::Run(run) => train::run(&origin, &run).await,
+            Command::Predict(predict) => predict::predict(&origin, &predict).await,
+            Command::Monitor(monitor) => monitor::monitor(&origin, &monitor).await,
+            Command::Invoke(invoke) => invoke::invoke(&origin, &invoke).await,
+            Command::Runs(runs) => runs::runs(&origin, runs.command.as_ref()).await,
+            Command::Models(models) => models::models(&origin, models.command.as_ref()).await,
+            Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,
+            Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
+            Command::Grants => grants::grants(&origin).await,
+            Command::Init(_) | Command::Completions(_) => Ok(()),
+        }
+    });
+    // A component that was told to stop is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+/// An error and its causes on one line, each said once.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if line.contains(&text) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line() {
+        let error = anyhow::anyhow!("no such\nfile").context("data.csv can't be read");
+        assert_eq!(one_line(&error), "data.csv can't be read: no such file");
+        let twice = anyhow::anyhow!("row 3").context("data.csv: row 3");
+        assert_eq!(one_line(&twice), "data.csv: row 3");
+    }
+}

@@ -1,0 +1,145 @@
+//! `septet queues`: work that waits, and work that came to nothing.
+
+use anyhow::Context as _;
+use septet::{
+    contract::Stage,
+    pipeline::{Pipeline, Replayed, Status},
+    store::Mode,
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::QueuesCommand,
+    drawing::Drawing,
+    output,
+    session::{Origin, succeeded},
+};
+
+/// Messages that one replay takes.
+const MOST: usize = 1000;
+
+/// Lists queues, or does what the command says.
+pub(crate) async fn queues(origin: &Origin, command: Option<&QueuesCommand>) -> anyhow::Result<()> {
+    match command {
+        None => list(origin, &origin.existing().await?).await,
+        Some(QueuesCommand::Peek { queue, limit }) => {
+            peek(origin, &origin.existing().await?, queue, *limit).await
+        }
+        Some(QueuesCommand::Replay { queue, id }) => replay(origin, queue, id.as_deref()).await,
+    }
+}
+
+async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
+    let counts = pipeline.store().queues.counts().await?;
+    if origin.global.json {
+        let queues: Vec<_> = counts
+            .iter()
+            .map(|(queue, messages)| json!({ "queue": queue, "messages": messages }))
+            .collect();
+        return output::json(&json!({ "queues": queues }));
+    }
+    if counts.is_empty() {
+        return output::text_line("all queues are empty");
+    }
+    let rows = counts.into_iter().map(|(queue, messages)| vec![queue, messages.to_string()]);
+    output::text_line(&output::table(&["queue", "messages"], &["messages"], rows.collect()))
+}
+
+async fn peek(
+    origin: &Origin,
+    pipeline: &Pipeline,
+    queue: &str,
+    limit: usize,
+) -> anyhow::Result<()> {
+    let messages = match poison_of(queue) {
+        Some(stage) => poisoned(pipeline, stage, limit).await?,
+        None => waiting(pipeline, queue, limit).await?,
+    };
+    if origin.global.json {
+        return output::json(&json!({ "queue": queue, "messages": messages }));
+    }
+    if messages.is_empty() {
+        return output::text_line(&format!("the queue {queue} is empty"));
+    }
+    let text = |message: &Value, key: &str| match message.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    let header: &[&str] = match poison_of(queue) {
+        Some(_) => &["id", "when", "attempt", "run", "reason"],
+        None => &["id", "body"],
+    };
+    let rows = messages.iter().map(|message| header.iter().map(|key| text(message, key)).collect());
+    output::text_line(&output::table(header, &[], rows.collect()))
+}
+
+async fn poisoned(pipeline: &Pipeline, stage: Stage, limit: usize) -> anyhow::Result<Vec<Value>> {
+    let poisoned = pipeline.poisoned(stage, limit).await?;
+    let message = |(id, poisoned): &(String, septet::pipeline::Poisoned)| {
+        let invocation = poisoned.invocation.as_ref();
+        json!({
+            "id": id,
+            "run": invocation.map(|invocation| &invocation.run),
+            "unit": invocation.map(|invocation| invocation.unit),
+            "when": poisoned.when,
+            "attempt": poisoned.attempt,
+            "reason": poisoned.reason,
+            "blame": poisoned.blame,
+        })
+    };
+    Ok(poisoned.iter().map(message).collect())
+}
+
+async fn waiting(pipeline: &Pipeline, queue: &str, limit: usize) -> anyhow::Result<Vec<Value>> {
+    let messages = pipeline.store().queues.peek(queue, limit).await?;
+    let message = |message: &septet::store::Message| {
+        let body = serde_json::from_slice(&message.body)
+            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&message.body)));
+        json!({ "id": message.id, "body": body })
+    };
+    Ok(messages.iter().map(message).collect())
+}
+
+/// The stage of a poison queue.
+fn poison_of(queue: &str) -> Option<Stage> {
+    queue.strip_suffix("-poison")?.parse().ok()
+}
+
+async fn replay(origin: &Origin, queue: &str, id: Option<&str>) -> anyhow::Result<()> {
+    let stage = poison_of(queue).with_context(|| {
+        format!("'{queue}' is no poison queue: name one that ends in -poison, as `septet queues` lists it")
+    })?;
+    let session = origin.session(Mode::Existing).await?;
+    let ids: Vec<String> = match id {
+        Some(id) => vec![id.to_owned()],
+        None => {
+            let all = session.pipeline.poisoned(stage, MOST).await?;
+            all.into_iter().map(|(id, _)| id).collect()
+        }
+    };
+    let mut replayed = Vec::new();
+    for id in &ids {
+        if let Replayed::Reopened(invocation) = session.pipeline.replay(stage, id).await? {
+            replayed.push(invocation.run);
+        }
+    }
+    replayed.sort();
+    replayed.dedup();
+    let mut ended = Vec::new();
+    let mut failure = None;
+    for run in &replayed {
+        let state = session.resume(run, Drawing::new()).await?;
+        ended.push(json!({ "run": run, "status": state.status().name() }));
+        if state.status() != Status::Done {
+            failure = Some(state);
+        }
+    }
+    if let Some(state) = failure {
+        return succeeded(state).map(drop);
+    }
+    if origin.global.json {
+        return output::json(&json!({ "queue": queue, "runs": ended }));
+    }
+    output::text_line(&format!("{} runs were taken up again and are done", ended.len()))
+}

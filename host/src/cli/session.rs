@@ -1,0 +1,135 @@
+//! What a command works with: the settings, a store, and the stages.
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use septet::{
+    components::EMBEDDED,
+    contract::{Digest, Stage},
+    pipeline::{Pipeline, RunRequest, RunState},
+    stage::{Capability, Grants, StageExecutor},
+    store::{Local, Mode, Store},
+    trigger::Once,
+};
+
+use super::{args::Global, drawing::Drawing};
+use crate::config::{Environment, Settings};
+
+/// Where a command's words come from: flags, settings, environment, in this order of weight.
+pub(crate) struct Origin {
+    pub(crate) global: Global,
+    pub(crate) settings: Settings,
+    pub(crate) environment: Environment,
+}
+
+impl Origin {
+    /// The folder of the store.
+    pub(crate) fn store(&self) -> PathBuf {
+        let flag = self.global.store.as_ref();
+        let chosen = flag.or(self.environment.store.as_ref()).or(self.settings.store.as_ref());
+        chosen.cloned().unwrap_or_else(|| PathBuf::from(".septet"))
+    }
+
+    /// The grants: the default table, narrowed by the settings.
+    pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
+        let mut grants = Grants::default();
+        for (stage, keep) in &self.settings.grants {
+            let keep: Vec<Capability> = keep
+                .iter()
+                .map(|name| name.parse())
+                .collect::<anyhow::Result<_>>()
+                .with_context(|| format!("in the grants of {stage}"))?;
+            grants.restrict(*stage, &keep)?;
+        }
+        Ok(grants)
+    }
+
+    /// The stages of this process over `store`.
+    pub(crate) fn stages(&self, store: &Store) -> anyhow::Result<Arc<StageExecutor>> {
+        let limits = self.settings.limits.clone();
+        let cache = self.environment.cache.as_deref();
+        Ok(Arc::new(StageExecutor::new(&EMBEDDED, cache, limits, self.grants()?, store)?))
+    }
+
+    /// The store alone, which must be there.
+    pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
+        let local = Local::open(&self.store(), Mode::Existing).await?;
+        Ok(Pipeline::new(local.store()))
+    }
+
+    /// Store and stages.
+    pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
+        let local = Local::open(&self.store(), mode).await?;
+        let store = local.store();
+        let stages = self.stages(&store)?;
+        Ok(Session { pipeline: Pipeline::new(store), stages })
+    }
+}
+
+/// Store and stages of one command.
+pub(crate) struct Session {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) stages: Arc<StageExecutor>,
+}
+
+impl Session {
+    /// The embedded component of a stage.
+    pub(crate) fn component(&self, stage: Stage) -> anyhow::Result<Digest> {
+        let embedded = self.stages.catalog().embedded(stage);
+        embedded.with_context(|| format!("this septet was built without the stage {stage}"))
+    }
+
+    /// Compiles what the run needs, before anything of it is written down: a component that does
+    /// not fit its grants is refused here.
+    pub(crate) async fn prepare(&self, stages: &[Stage], drawing: &Drawing) -> anyhow::Result<()> {
+        let _note = drawing.waiting("compiling components (once on this machine)");
+        Ok(self.stages.catalog().warm(stages).await?)
+    }
+
+    /// Runs a request to its end. A run that came to nothing is an error that names its data.
+    pub(crate) async fn complete(
+        &self,
+        request: RunRequest,
+        drawing: Arc<Drawing>,
+    ) -> anyhow::Result<RunState> {
+        let once = Once::new(self.pipeline.clone(), Arc::clone(&self.stages), drawing.clone());
+        let state = once.run(request).await;
+        drawing.finish();
+        succeeded(state?)
+    }
+
+    /// Works off a run that is there already.
+    pub(crate) async fn resume(
+        &self,
+        run: &str,
+        drawing: Arc<Drawing>,
+    ) -> anyhow::Result<RunState> {
+        let once = Once::new(self.pipeline.clone(), Arc::clone(&self.stages), drawing.clone());
+        let state = once.resume(run).await;
+        drawing.finish();
+        state
+    }
+}
+
+/// The run, if it came to something.
+pub(crate) fn succeeded(state: RunState) -> anyhow::Result<RunState> {
+    let Some(failed) = state.failure() else {
+        return Ok(state);
+    };
+    let stage = failed.invocation.stage;
+    let sources = &state.request.sources;
+    // Whose data it was: the part, where it was a part's, else the dataset.
+    let unit = failed.invocation.unit as usize;
+    let data = match (stage, sources.as_slice()) {
+        (Stage::Ingest, parts) => parts.get(unit).map(|part| part.label.clone()),
+        (_, [one]) => Some(one.label.clone()),
+        (_, [first, rest @ ..]) => Some(format!("{} and {} more", first.label, rest.len())),
+        (_, []) => None,
+    };
+    let data = data.unwrap_or_default();
+    let reason = failed.reason().unwrap_or("no reason was given");
+    if state.status() == septet::pipeline::Status::Rejected {
+        anyhow::bail!("{data}: {reason}");
+    }
+    anyhow::bail!("{data}: stage {stage} failed: {reason}")
+}

@@ -1,0 +1,190 @@
+//! A finished run as one object: what `--json` prints and what the text is made from.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use septet::{
+    contract::{Digest, Stage},
+    pipeline::{Pipeline, RunState, StageRow},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::output;
+
+/// Largest report of a stage that is read, in bytes.
+const MAX_REPORT: u64 = 4 << 20;
+
+/// A finished train run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) run: String,
+    pub(crate) dataset: Dataset,
+    pub(crate) model: Model,
+    /// On the test rows, named as scikit-learn names them.
+    pub(crate) metrics: BTreeMap<String, f64>,
+    pub(crate) gate: Gate,
+    /// The alias that points at the model now; none where the gate did not let it.
+    pub(crate) deployed: Option<Deployed>,
+    pub(crate) stages: Vec<StageLine>,
+}
+
+/// What a run was trained on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Dataset {
+    /// The sha-256 of the parts' digests.
+    pub(crate) digest: Digest,
+    pub(crate) rows: u64,
+    pub(crate) columns: u64,
+    pub(crate) quarantined: u64,
+}
+
+/// The model that came of it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Model {
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) digest: Digest,
+    pub(crate) algorithm: String,
+}
+
+/// The gate's decision.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Gate {
+    pub(crate) verdict: String,
+    pub(crate) reasons: Vec<String>,
+}
+
+/// Where an alias points.
+#[derive(Debug, Serialize)]
+pub(crate) struct Deployed {
+    pub(crate) alias: String,
+    pub(crate) version: u32,
+}
+
+/// One call of one stage.
+#[derive(Debug, Serialize)]
+pub(crate) struct StageLine {
+    pub(crate) stage: Stage,
+    pub(crate) component: Option<Digest>,
+    pub(crate) status: &'static str,
+    pub(crate) cached: bool,
+    pub(crate) seconds: f64,
+    pub(crate) peak_memory_bytes: u64,
+    pub(crate) notes: Vec<String>,
+}
+
+/// The part of evaluate's report that is shown.
+#[derive(Deserialize)]
+struct Evaluation {
+    gate: Gate,
+}
+
+impl Summary {
+    /// Folds a finished train run.
+    pub(crate) async fn of(pipeline: &Pipeline, state: &RunState) -> anyhow::Result<Self> {
+        let name = &state.request.name;
+        let bundle = state.output(Stage::Train, "bundle").context("the run has no model")?;
+        let evaluation: Evaluation = report(pipeline, state, Stage::Evaluate, "evaluation").await?;
+        let registry = pipeline.registry().state(name).await?;
+        let version = registry
+            .version_of(&bundle.digest)
+            .with_context(|| format!("the run's model is no version of {name}"))?;
+        let summary: Value = serde_json::from_str(&version.pinned.summary).unwrap_or_default();
+        let number = version.pinned.number;
+        let mut aliases = registry.aliases.iter();
+        let deployed = aliases.find(|(_, alias)| alias.version == number);
+        Ok(Self {
+            run: state.id.clone(),
+            dataset: Dataset::of(state),
+            model: Model {
+                name: name.clone(),
+                version: number,
+                digest: bundle.digest,
+                algorithm: text(&summary, "algorithm"),
+            },
+            metrics: metrics(state, Stage::Evaluate),
+            gate: evaluation.gate,
+            deployed: deployed
+                .map(|(alias, _)| Deployed { alias: alias.clone(), version: number }),
+            stages: lines(&pipeline.rows(&state.id).await?),
+        })
+    }
+}
+
+impl Dataset {
+    fn of(state: &RunState) -> Self {
+        let parts = state.request.sources.iter().map(|source| source.artifact.digest.to_string());
+        let parts: Vec<String> = parts.collect();
+        let ingests: Vec<_> =
+            state.commits().filter(|commit| commit.invocation.stage == Stage::Ingest).collect();
+        let values = |name: &'static str| {
+            let outcomes = ingests.iter().filter_map(|commit| commit.outcome());
+            outcomes.filter_map(move |outcome| {
+                outcome.metrics.iter().find(|metric| metric.name == name).map(|m| m.value as u64)
+            })
+        };
+        Self {
+            digest: Digest::of(parts.join("\n").as_bytes()),
+            rows: values("rows").sum(),
+            columns: values("columns").max().unwrap_or(0),
+            quarantined: values("quarantined").sum(),
+        }
+    }
+}
+
+/// A stage's report, read from the store.
+pub(crate) async fn report<T: serde::de::DeserializeOwned>(
+    pipeline: &Pipeline,
+    state: &RunState,
+    stage: Stage,
+    name: &str,
+) -> anyhow::Result<T> {
+    let (_, bytes) = pipeline.artifact(state, stage, name, MAX_REPORT).await?;
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("the {name} of {stage} is not what it should be"))
+}
+
+/// The figures of a stage's last call.
+pub(crate) fn metrics(state: &RunState, stage: Stage) -> BTreeMap<String, f64> {
+    let outcome = state.last_commit(stage).and_then(|commit| commit.outcome());
+    let metrics = outcome.map(|outcome| outcome.metrics.as_slice()).unwrap_or_default();
+    metrics.iter().map(|metric| (metric.name.clone(), metric.value)).collect()
+}
+
+/// The stages' rows as they are printed.
+pub(crate) fn lines(rows: &[StageRow]) -> Vec<StageLine> {
+    let line = |row: &StageRow| StageLine {
+        stage: row.stage,
+        component: row.component,
+        status: row.status,
+        cached: row.cached,
+        seconds: row.seconds,
+        peak_memory_bytes: row.peak_memory_bytes,
+        notes: row.notes.clone(),
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The stages as a table.
+pub(crate) fn stage_table(lines: &[StageLine]) -> String {
+    let rows = lines.iter().map(|line| {
+        vec![
+            line.stage.to_string(),
+            line.component.map(|digest| digest.short()).unwrap_or_default(),
+            if line.cached { "cached".to_owned() } else { line.status.to_owned() },
+            if line.cached { "–".to_owned() } else { format!("{:.3}", line.seconds) },
+            match line.peak_memory_bytes {
+                0 => "–".to_owned(),
+                bytes => output::size(bytes),
+            },
+        ]
+    });
+    let header = ["stage", "component", "status", "seconds", "memory"];
+    output::table(&header, &["seconds", "memory"], rows.collect())
+}
+
+/// The text at a key of an object, or nothing.
+pub(crate) fn text(object: &Value, key: &str) -> String {
+    object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,75 @@
+//! `septet run`: from data to a deployed model.
+
+use std::sync::Arc;
+
+use septet::{contract::Stage, pipeline::RunKind, store::Mode};
+
+use super::{
+    args::Run,
+    drawing::Drawing,
+    output, request,
+    session::{Origin, Session},
+    summary::{self, Summary},
+};
+
+/// Runs the stages from ingest to deploy.
+pub(crate) async fn run(origin: &Origin, run: &Run) -> anyhow::Result<()> {
+    let train = request::Train::of(run, origin)?;
+    let drawing = Drawing::new();
+    let session = origin.session(Mode::Create).await?;
+    prepare(&session, &drawing).await?;
+    let sources = request::sources(&session, &run.data).await?;
+    let request = train.request(&session, sources).await?;
+    let state = session.complete(request, Arc::clone(&drawing)).await?;
+    let summary = Summary::of(&session.pipeline, &state).await?;
+    if origin.global.json { output::json(&summary) } else { output::text_line(&text(&summary)) }
+}
+
+/// Compiles what a train run needs; infer answers evaluate.
+pub(crate) async fn prepare(session: &Session, drawing: &Drawing) -> anyhow::Result<()> {
+    let mut stages = RunKind::Train.stages().to_vec();
+    stages.push(Stage::Infer);
+    session.prepare(&stages, drawing).await
+}
+
+/// The summary as it is read.
+pub(crate) fn text(summary: &Summary) -> String {
+    let Summary { dataset, model, gate, .. } = summary;
+    let mut lines = vec![
+        format!("run      {}", summary.run),
+        format!(
+            "data     {} rows, {} columns, {} quarantined",
+            dataset.rows, dataset.columns, dataset.quarantined
+        ),
+        format!(
+            "model    {}@{} ({}, {})",
+            model.name,
+            model.version,
+            model.algorithm,
+            model.digest.short()
+        ),
+    ];
+    let metrics: Vec<String> = summary
+        .metrics
+        .iter()
+        .map(|(name, value)| format!("{name} {}", output::figure(*value)))
+        .collect();
+    // A line holds as many as can be read at a glance.
+    for (at, few) in metrics.chunks(4).enumerate() {
+        let head = if at == 0 { "metrics " } else { "        " };
+        lines.push(format!("{head} {}", few.join("   ")));
+    }
+    lines.push(format!("gate     {}: {}", gate.verdict, gate.reasons.join("; ")));
+    lines.push(match &summary.deployed {
+        Some(deployed) => format!("deployed {}@{} is {}", model.name, deployed.version, deployed.alias),
+        None => "deployed no: the champion stays as it was".to_owned(),
+    });
+    let notes = summary.stages.iter().flat_map(|line| {
+        let stage = line.stage;
+        line.notes.iter().map(move |note| format!("note     {stage}: {note}"))
+    });
+    lines.extend(notes);
+    lines.push(String::new());
+    lines.push(summary::stage_table(&summary.stages));
+    lines.join("\n")
+}

@@ -1,0 +1,61 @@
+//! What a run is, what it does next, and how nothing of it is lost or done twice.
+//!
+//! # Layout
+//! - `run`, `invocation`, `plan`: what was asked for, one call of one stage, and which are due.
+//! - `record`, `commit`, `ledger`: what is written: once for each invocation, once for each work.
+//! - `envelope`, `poison`: the messages, and those that came to nothing.
+//! - `publish`, `recover`, `worker`, `drain`: who does it, and again after a crash.
+//! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
+//! - `registry`: versions of models and their aliases, a log that only grows.
+//! - `state`, `report`, `view`: a run folded from its records, for those who ask.
+//! - `executor`, `observer`: what the pipeline needs of the stages, and who watches.
+//!
+//! # The protocol
+//! 1. A stage's outputs are blobs: nothing refers to them yet.
+//! 2. The commit is one record, created if there is none: who comes second adopts the first's.
+//! 3. What follows is published from the record, each step such that doing it twice is doing it
+//!    once: registry, messages, the next invocations, `published`.
+//! 4. The message that asked for it is acknowledged.
+//!
+//! After a crash between any two steps the message comes back, or the recoverer finds the run in
+//! `active/`, and the rest is done. No step needs a transaction over two things.
+//!
+//! This module must not know wasmtime, a trigger or a backend of the store.
+
+mod check;
+mod commit;
+mod drain;
+mod envelope;
+mod executor;
+mod invocation;
+mod ledger;
+mod observer;
+mod plan;
+mod poison;
+mod policy;
+mod publish;
+mod record;
+mod recover;
+pub mod registry;
+mod report;
+mod run;
+mod state;
+mod view;
+mod worker;
+
+pub use commit::{Commit, Ending};
+pub use envelope::Asked;
+pub use executor::{Executor, Progress};
+pub use invocation::Invocation;
+pub use ledger::CONTRACT;
+pub use observer::{Observer, Silent};
+pub use poison::{Poisoned, Replayed};
+pub use policy::Policy;
+pub use publish::{AliasResult, Change};
+pub use recover::Recovered;
+pub use registry::{ModelRef, Registry, Selector};
+pub use report::{RunSummary, StageRow};
+pub use run::{PinnedModel, RunKind, RunRequest, Source};
+pub use state::{RunState, Status};
+pub use view::Pipeline;
+pub use worker::Worker;

@@ -1,0 +1,211 @@
+//! Which invocations a run has, what each takes, and which are due.
+
+use anyhow::{Context, bail};
+
+use super::{
+    commit::Commit, invocation::Invocation, registry::Registry, run::RunKind, state::RunState,
+};
+use crate::contract::{Artifact, Call, Origin, PinnedAlias, Stage};
+
+/// How often a candidate is evaluated again because the alias was moved meanwhile.
+pub(super) const MAX_ROUNDS: u32 = 5;
+
+/// Media type of a model bundle.
+const BUNDLE: &str = "application/vnd.septet.model-bundle";
+
+/// What is to be done next.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Invocations whose inputs are there and that are not committed.
+    pub(super) due: Vec<Invocation>,
+    /// Whether all is done.
+    pub(super) complete: bool,
+}
+
+/// Folds what is done into what is due.
+pub(super) fn plan(run: &RunState) -> Plan {
+    let mut plan = Plan::default();
+    if run.failure().is_some() {
+        return plan;
+    }
+    for unit in 0..run.request.sources.len() as u32 {
+        await_commit(run, Stage::Ingest, unit, &mut plan);
+    }
+    if !plan.due.is_empty() {
+        return plan;
+    }
+    let later: &[Stage] = match run.request.kind {
+        RunKind::Train => &[Stage::Preprocess, Stage::Train],
+        RunKind::Predict => &[Stage::Infer],
+        RunKind::Monitor => &[Stage::Infer, Stage::Monitor],
+    };
+    for &stage in later {
+        if await_commit(run, stage, 0, &mut plan).is_none() {
+            return plan;
+        }
+    }
+    if run.request.kind == RunKind::Train {
+        plan_rounds(run, &mut plan);
+    } else {
+        plan.complete = true;
+    }
+    plan
+}
+
+/// A round is evaluate and deploy. Another follows where the alias was moved meanwhile.
+fn plan_rounds(run: &RunState, plan: &mut Plan) {
+    for round in 0..MAX_ROUNDS {
+        if await_commit(run, Stage::Evaluate, round, plan).is_none() {
+            return;
+        }
+        let Some(deploy) = await_commit(run, Stage::Deploy, round, plan) else {
+            return;
+        };
+        if deploy.proposals.is_empty() {
+            break;
+        }
+        match run.change(&deploy.invocation) {
+            // Committed, and being published: what follows is not known yet.
+            None => return,
+            Some(change) if change.is_lost() => {}
+            Some(_) => break,
+        }
+    }
+    plan.complete = true;
+}
+
+/// The commit, or one more invocation that is due.
+fn await_commit<'a>(
+    run: &'a RunState,
+    stage: Stage,
+    unit: u32,
+    plan: &mut Plan,
+) -> Option<&'a Commit> {
+    let commit = run.commit(stage, unit);
+    if commit.is_none() {
+        plan.due.push(run.invocation(stage, unit));
+    }
+    commit
+}
+
+/// What an outcome of the stage must hold, because a later stage or the user takes it.
+pub(super) const fn required_outputs(stage: Stage) -> &'static [&'static str] {
+    match stage {
+        Stage::Ingest => &["table"],
+        Stage::Preprocess => &["train", "test", "preprocessing", "reference", "sample"],
+        Stage::Train => &["bundle"],
+        Stage::Evaluate => &["evaluation"],
+        Stage::Deploy => &[],
+        Stage::Infer => &["predictions"],
+        Stage::Monitor => &["drift"],
+    }
+}
+
+/// The call that an invocation is, everything that it may depend on pinned.
+pub(super) async fn call(
+    run: &RunState,
+    invocation: &Invocation,
+    registry: &Registry,
+    attempt: u32,
+) -> anyhow::Result<Call> {
+    let Invocation { stage, unit, .. } = *invocation;
+    let request = &run.request;
+    let inputs = inputs(run, stage, unit)?;
+    let applies = matches!(stage, Stage::Preprocess | Stage::Evaluate | Stage::Infer);
+    Ok(Call {
+        stage,
+        component: request.component(stage)?,
+        aliases: aliases(run, stage, unit, &inputs, registry).await?,
+        inputs,
+        parameters: request.parameters(stage)?,
+        seed: request.seed,
+        infer: request.component(Stage::Infer)?,
+        transforms: if applies {
+            request.transforms.clone()
+        } else {
+            Vec::new()
+        },
+        origin: Origin {
+            run: invocation.run.clone(),
+            unit,
+            attempt,
+        },
+    })
+}
+
+/// Evaluate sees the alias as it is for its candidate; deploy sees what its evaluation saw, so
+/// that it cannot replace a champion that the candidate was never compared with.
+async fn aliases(
+    run: &RunState,
+    stage: Stage,
+    unit: u32,
+    inputs: &[Artifact],
+    registry: &Registry,
+) -> anyhow::Result<Vec<PinnedAlias>> {
+    Ok(match stage {
+        Stage::Evaluate => {
+            let model = registry.state(&run.request.name).await?;
+            let candidate = inputs.iter().find(|input| input.name == "bundle");
+            let candidate = candidate.context("evaluate has no bundle to look at")?;
+            vec![model.incumbent(run.request.alias(), &candidate.digest)]
+        }
+        Stage::Deploy => {
+            let evaluation = run.commit(Stage::Evaluate, unit);
+            evaluation
+                .map(|commit| commit.aliases.clone())
+                .unwrap_or_default()
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn inputs(run: &RunState, stage: Stage, unit: u32) -> anyhow::Result<Vec<Artifact>> {
+    let output = |stage: Stage, unit: u32, name: &str| {
+        let found = run.commit(stage, unit).and_then(|c| c.output(name));
+        found
+            .cloned()
+            .with_context(|| format!("{stage} gave no '{name}' in run {}", run.id))
+    };
+    let tables = || {
+        let units = 0..run.request.sources.len() as u32;
+        units.map(|unit| output(Stage::Ingest, unit, "table"))
+    };
+    Ok(match stage {
+        Stage::Ingest => match run.request.sources.get(unit as usize) {
+            Some(source) => vec![source.artifact.clone()],
+            None => bail!("run {} has no part {unit}", run.id),
+        },
+        Stage::Preprocess => tables().collect::<anyhow::Result<_>>()?,
+        Stage::Train => ["train", "preprocessing", "reference", "sample"]
+            .into_iter()
+            .map(|name| output(Stage::Preprocess, 0, name))
+            .collect::<anyhow::Result<_>>()?,
+        Stage::Evaluate => vec![
+            output(Stage::Train, 0, "bundle")?,
+            output(Stage::Preprocess, 0, "test")?,
+        ],
+        Stage::Deploy => vec![
+            output(Stage::Train, 0, "bundle")?,
+            output(Stage::Evaluate, unit, "evaluation")?,
+        ],
+        Stage::Infer => std::iter::once(bundle(run))
+            .chain(tables())
+            .collect::<anyhow::Result<_>>()?,
+        Stage::Monitor => std::iter::once(bundle(run))
+            .chain(tables())
+            .chain([output(Stage::Infer, 0, "predictions")])
+            .collect::<anyhow::Result<_>>()?,
+    })
+}
+
+/// The bundle of the version that the run predicts with.
+fn bundle(run: &RunState) -> anyhow::Result<Artifact> {
+    let model = run.request.model.as_ref();
+    let version = &model.context("the run has no model")?.version;
+    Ok(Artifact {
+        name: "bundle".to_owned(),
+        digest: version.bundle,
+        size: version.bundle_size,
+        media_type: BUNDLE.to_owned(),
+    })
+}

@@ -1,0 +1,193 @@
+//! What follows from a commit: done from its record alone, and such that doing it twice is doing
+//! it once.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    commit::{Commit, Ending},
+    envelope::Asked,
+    invocation::Invocation,
+    ledger, plan, record,
+    registry::{Moved, Registration, Wanted},
+    state::{RunState, active_key},
+    view::Pipeline,
+};
+use crate::{
+    contract::{AliasChange, Proposal, Stage},
+    store::{Message, Records},
+};
+
+/// What a commit's proposals did to the registry. Recorded once: what follows depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Whose proposals they were.
+    pub invocation: Invocation,
+    /// The model.
+    pub model: String,
+    /// The version that the bundle is.
+    pub version: u32,
+    /// The alias that was to be moved to it, and what became of that.
+    pub alias: Option<(String, AliasResult)>,
+}
+
+/// What became of a move of an alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AliasResult {
+    /// It points at the version.
+    Set,
+    /// It had been moved elsewhere meanwhile, and stayed there.
+    Lost {
+        /// The version it points at instead; none where it is not set.
+        current: Option<u32>,
+    },
+}
+
+impl Change {
+    /// Whether the alias had been moved meanwhile.
+    pub const fn is_lost(&self) -> bool {
+        matches!(self.alias, Some((_, AliasResult::Lost { .. })))
+    }
+}
+
+impl Pipeline {
+    /// Publishes a commit, and gives what follows time to begin: the next invocations are sent,
+    /// or the run is ended.
+    pub(super) async fn publish(&self, commit: &Commit) -> anyhow::Result<()> {
+        let records = self.store.records.as_ref();
+        let invocation = &commit.invocation;
+        let published = invocation.key("published");
+        if records.get(&published).await?.is_none() {
+            match &commit.ending {
+                Ending::Ok(_) => self.publish_outcome(commit).await?,
+                Ending::Rejected { .. } | Ending::Failed { .. } => {
+                    self.poison(commit).await?;
+                }
+            }
+            records.create(&published, b"{}").await?;
+        }
+        self.end_if_done(&invocation.run).await
+    }
+
+    async fn publish_outcome(&self, commit: &Commit) -> anyhow::Result<()> {
+        let invocation = &commit.invocation;
+        let state = self.state(&invocation.run).await?;
+        for proposal in &commit.proposals {
+            self.publish_proposal(&state, commit, proposal).await?;
+        }
+        for (index, message) in commit.messages.iter().enumerate() {
+            let id = invocation.message_id(&format!("message/{index}"));
+            let body = message.body.clone();
+            let queues = &self.store.queues;
+            let message = (message.label.as_str(), Message { id, body });
+            queues.send(message.0, &message.1, Duration::ZERO).await?;
+        }
+        ledger::enter(&self.store, commit).await?;
+        // Folded again: the registry's answer is now part of it, and another unit may have
+        // committed meanwhile. The last one to commit sees all of them.
+        let state = self.state(&invocation.run).await?;
+        let due = plan::plan(&state).due.into_iter();
+        for next in due.filter(|next| next.stage != Stage::Ingest) {
+            self.ask(&next, state.epoch).await?;
+        }
+        Ok(())
+    }
+
+    /// Registers the version and moves the alias; what became of it is recorded once.
+    async fn publish_proposal(
+        &self,
+        state: &RunState,
+        commit: &Commit,
+        proposal: &Proposal,
+    ) -> anyhow::Result<()> {
+        let invocation = &commit.invocation;
+        if state.change(invocation).is_some() {
+            return Ok(());
+        }
+        let mut inputs = commit.inputs.iter();
+        let bundle = inputs
+            .find(|input| input.digest == proposal.bundle)
+            .context("the proposed bundle is no input of the stage")?;
+        let version = Registration {
+            number: 0,
+            bundle: proposal.bundle,
+            bundle_size: bundle.size,
+            infer: state.request.component(Stage::Infer)?,
+            summary: proposal.summary.clone(),
+            run: invocation.run.clone(),
+        };
+        let registry = self.registry();
+        let version = registry.register(&proposal.model, version).await?;
+        let alias = match &proposal.change {
+            None => None,
+            Some(change) => Some(self.publish_move(commit, proposal, change, version).await?),
+        };
+        let change = Change {
+            invocation: invocation.clone(),
+            model: proposal.model.clone(),
+            version,
+            alias,
+        };
+        let records = self.store.records.as_ref();
+        record::create(records, &invocation.key("changes"), &change).await?;
+        Ok(())
+    }
+
+    async fn publish_move(
+        &self,
+        commit: &Commit,
+        proposal: &Proposal,
+        change: &AliasChange,
+        version: u32,
+    ) -> anyhow::Result<(String, AliasResult)> {
+        let invocation = &commit.invocation;
+        let evaluation = commit.inputs.iter().find(|i| i.name == "evaluation");
+        let wanted = Wanted {
+            alias: &change.alias,
+            to: version,
+            reason: &change.reason,
+            gate: evaluation.map(|evaluation| evaluation.digest),
+            who: &format!("run {}", invocation.run),
+            cause: Some(&invocation.to_string()),
+        };
+        let registry = self.registry();
+        let moved = registry
+            .move_alias(&proposal.model, change.expected.as_ref(), &wanted)
+            .await?;
+        let result = match moved {
+            Moved::Moved { .. } | Moved::Already => AliasResult::Set,
+            Moved::Stale { current } => AliasResult::Lost { current },
+        };
+        Ok((change.alias.clone(), result))
+    }
+
+    /// Asks for the first attempt of an invocation.
+    pub(super) async fn ask(&self, invocation: &Invocation, epoch: u32) -> anyhow::Result<()> {
+        let message = Asked::first(invocation, epoch).message(&self.clock.timestamp())?;
+        let queue = invocation.stage.name();
+        self.store
+            .queues
+            .send(queue, &message, Duration::ZERO)
+            .await
+    }
+
+    /// Takes a finished run out of the active ones.
+    pub(super) async fn end_if_done(&self, run: &str) -> anyhow::Result<()> {
+        let records: &Arc<dyn Records> = &self.store.records;
+        if !self.state(run).await?.status().is_final() {
+            return Ok(());
+        }
+        records.delete(&active_key(run)).await?;
+        // A replay may have reopened the run between the look and the deletion. It creates its
+        // record before it creates this one, so that a second look sees it.
+        let state = self.state(run).await?;
+        if !state.status().is_final() {
+            record::create(records.as_ref(), &active_key(run), &state.request).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Picks up what a crash left: at the start, and whenever work that should be there is not.
+
+use super::{
+    commit::Commit,
+    envelope::Asked,
+    invocation::Invocation,
+    plan, record,
+    run::RunRequest,
+    state::{RunState, active_key, run_key},
+    view::Pipeline,
+};
+
+/// How many messages of a queue are looked through for one that is there already.
+const LOOK: usize = 1000;
+
+/// What was picked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Runs that are not finished.
+    pub active: Vec<String>,
+    /// Commits that were published.
+    pub published: u64,
+    /// Invocations that were asked for again.
+    pub asked: u64,
+    /// Runs that could not be picked up, and why: they do not keep the others from it.
+    pub failed: Vec<(String, String)>,
+}
+
+impl Pipeline {
+    /// Picks up all runs that are not finished.
+    pub async fn recover(&self) -> anyhow::Result<Recovered> {
+        let mut recovered = Recovered::default();
+        for entry in record::list(self.store.records.as_ref(), "active/").await? {
+            let run = entry.key.trim_start_matches("active/");
+            if let Err(error) = self.recover_run(run, &mut recovered).await {
+                recovered
+                    .failed
+                    .push((run.to_owned(), format!("{error:#}")));
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// Picks up one run, if it is not finished.
+    pub(super) async fn recover_run(
+        &self,
+        run: &str,
+        recovered: &mut Recovered,
+    ) -> anyhow::Result<()> {
+        let records = self.store.records.as_ref();
+        let request: Option<RunRequest> = record::get(records, &active_key(run)).await?;
+        let Some(request) = request else {
+            return Ok(());
+        };
+        // Who created the run may have been stopped before it wrote this.
+        record::create(records, &run_key(run), &request).await?;
+        let all: Vec<Commit> = record::all(records, &format!("commits/{run}/")).await?;
+        for commit in all {
+            let published = commit.invocation.key("published");
+            if records.get(&published).await?.is_none() {
+                self.publish(&commit).await?;
+                recovered.published += 1;
+            }
+        }
+        let state = self.state(run).await?;
+        if state.status().is_final() {
+            return self.end_if_done(run).await;
+        }
+        recovered.active.push(run.to_owned());
+        for due in plan::plan(&state).due {
+            if !self.is_asked(&due, &state).await? {
+                self.ask(&due, state.epoch).await?;
+                recovered.asked += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a message that asks for it is in its queue, be it a later attempt's: a second one
+    /// would do no harm, but could do the work twice.
+    async fn is_asked(&self, due: &Invocation, state: &RunState) -> anyhow::Result<bool> {
+        let messages = self.store.queues.peek(due.stage.name(), LOOK).await?;
+        let mut asked = messages.iter().filter_map(|m| Asked::decode(&m.body).ok());
+        Ok(asked.any(|asked| asked.invocation() == *due && asked.epoch == state.epoch))
+    }
+}

@@ -1,0 +1,283 @@
+//! Reads the logs and appends to them. To create the next entry is the compare-and-swap: who
+//! comes second reads again and decides again.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+
+use super::{
+    event::{Entry, Event, Move, Registration, key, prefix, read_chain},
+    name::{ModelRef, check_alias, check_model, nearest},
+    state::{ModelState, Version},
+};
+use crate::{
+    contract::{Digest, PinnedAlias},
+    pipeline::record,
+    store::{Clock, Created, Records},
+};
+
+/// How often a change is tried against others that are faster.
+const PATIENCE: usize = 100;
+
+/// What became of a move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The alias points at the version now.
+    Moved {
+        /// How many times the alias has been moved.
+        revision: u64,
+    },
+    /// It did already, or was moved for this cause before.
+    Already,
+    /// It points elsewhere than was expected; it stays.
+    Stale {
+        /// The version's number; none where the alias is not set.
+        current: Option<u32>,
+    },
+}
+
+/// The registry of models.
+#[derive(Clone)]
+pub struct Registry {
+    records: Arc<dyn Records>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A change that a decision came to, or what there is instead.
+enum Decision<T> {
+    Append(Event, T),
+    Leave(T),
+}
+
+impl Registry {
+    /// The registry in these records.
+    pub fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>) -> Self {
+        Self { records, clock }
+    }
+
+    /// The names of all models, in order.
+    pub async fn models(&self) -> anyhow::Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        loop {
+            // Behind the whole log of the last one: `~` sorts behind every letter.
+            let after = names.last().map(|name| format!("models/{name}/~"));
+            let next = self.records.list("models/", after.as_deref(), 1).await?;
+            let Some(entry) = next.first() else {
+                // `a-b` sorts between `a` and `a/` in a store, but not in a list of names.
+                names.sort_unstable();
+                return Ok(names);
+            };
+            let name = entry.key.split('/').nth(1).unwrap_or_default();
+            names.push(name.to_owned());
+        }
+    }
+
+    /// The model's log, its chain checked; empty where there is no such model.
+    pub async fn log(&self, model: &str) -> anyhow::Result<Vec<Entry>> {
+        Ok(self.read(model).await?.0)
+    }
+
+    /// The model as it is; without versions where there is no such model.
+    pub async fn state(&self, model: &str) -> anyhow::Result<ModelState> {
+        let (log, head) = self.read(model).await?;
+        ModelState::fold(model, &log, head)
+    }
+
+    /// The model as it is; where there is none, the error names the nearest.
+    pub async fn existing(&self, model: &str) -> anyhow::Result<ModelState> {
+        let state = self.state(model).await?;
+        if state.entries > 0 {
+            return Ok(state);
+        }
+        let models = self.models().await?;
+        match nearest(model, models.iter().map(String::as_str)) {
+            Some(near) => bail!("there is no model '{model}': is it '{near}'?"),
+            None if models.is_empty() => {
+                bail!("there is no model '{model}': no run has made one yet")
+            }
+            None => bail!(
+                "there is no model '{model}': there is {}",
+                models.join(", ")
+            ),
+        }
+    }
+
+    /// The version that a user means.
+    pub async fn resolve(&self, model: &ModelRef) -> anyhow::Result<Version> {
+        let state = self.existing(&model.name).await?;
+        state.find(&model.selector).cloned()
+    }
+
+    /// The alias as it is.
+    pub async fn pin(&self, model: &str, alias: &str) -> anyhow::Result<PinnedAlias> {
+        Ok(self.state(model).await?.pin(alias))
+    }
+
+    /// Makes a bundle a version and gives its number; `version.number` does not count. The same
+    /// bundle is the same version.
+    pub async fn register(&self, model: &str, version: Registration) -> anyhow::Result<u32> {
+        let who = format!("run {}", version.run);
+        self.change(model, &who, |state| {
+            if let Some(there) = state.version_of(&version.bundle) {
+                return Ok(Decision::Leave(there.pinned.number));
+            }
+            let number = state.versions.len() as u32 + 1;
+            let event = Event::Register(Registration {
+                number,
+                ..version.clone()
+            });
+            Ok(Decision::Append(event, number))
+        })
+        .await
+    }
+
+    /// Points an alias at a version if it points at `expected` now.
+    pub async fn move_alias(
+        &self,
+        model: &str,
+        expected: Option<&Digest>,
+        wanted: &Wanted<'_>,
+    ) -> anyhow::Result<Moved> {
+        let Wanted { alias, to, .. } = *wanted;
+        check_alias(alias)?;
+        self.change(model, wanted.who, |state| {
+            let before = state.before(alias);
+            let current = state
+                .pointed_at(alias)
+                .map(|version| &version.pinned.bundle);
+            let caused = wanted.cause.is_some_and(|cause| state.has_cause(cause));
+            Ok(if caused || before.version == Some(to) {
+                Decision::Leave(Moved::Already)
+            } else if current != expected {
+                let current = before.version;
+                Decision::Leave(Moved::Stale { current })
+            } else {
+                let event = wanted.event(state, false);
+                let revision = before.revision + 1;
+                Decision::Append(event, Moved::Moved { revision })
+            })
+        })
+        .await
+    }
+
+    /// Points an alias at a version, whatever it points at.
+    pub async fn promote(
+        &self,
+        model: &str,
+        alias: &str,
+        version: u32,
+        who: &str,
+    ) -> anyhow::Result<Moved> {
+        check_alias(alias)?;
+        let state = self.existing(model).await?;
+        state.find(&super::Selector::Version(version))?;
+        let wanted = Wanted::by_hand(alias, version, "promoted by hand", who);
+        self.change(model, who, |state| {
+            let before = state.before(alias);
+            if before.version == Some(version) {
+                return Ok(Decision::Leave(Moved::Already));
+            }
+            let revision = before.revision + 1;
+            let event = wanted.event(state, false);
+            Ok(Decision::Append(event, Moved::Moved { revision }))
+        })
+        .await
+    }
+
+    /// Puts an alias back to the version before its last move, and gives that. Once more goes one
+    /// farther back, never forth to what was just rolled back.
+    pub async fn rollback(&self, model: &str, alias: &str, who: &str) -> anyhow::Result<u32> {
+        let seen = self.existing(model).await?.before(alias);
+        self.change(model, who, |state| {
+            let to = state.rollback_target(alias)?;
+            // What the user saw and wants to leave; not what another has just set.
+            ensure!(
+                state.before(alias) == seen,
+                "the {alias} of model '{model}' was moved just now: look at it again"
+            );
+            let wanted = Wanted::by_hand(alias, to, "rolled back", who);
+            Ok(Decision::Append(wanted.event(state, true), to))
+        })
+        .await
+    }
+
+    async fn read(&self, model: &str) -> anyhow::Result<(Vec<Entry>, Option<Digest>)> {
+        check_model(model)?;
+        let records = record::list(self.records.as_ref(), &prefix(model)).await?;
+        read_chain(model, &records)
+    }
+
+    /// Appends what `decide` comes to, deciding again whenever another was faster.
+    async fn change<T: Send>(
+        &self,
+        model: &str,
+        who: &str,
+        decide: impl Fn(&ModelState) -> anyhow::Result<Decision<T>> + Send + Sync,
+    ) -> anyhow::Result<T> {
+        for _ in 0..PATIENCE {
+            let state = self.state(model).await?;
+            let (event, answer) = match decide(&state)? {
+                Decision::Leave(answer) => return Ok(answer),
+                Decision::Append(event, answer) => (event, answer),
+            };
+            let entry = Entry {
+                seq: state.entries + 1,
+                previous: state.head,
+                when: self.clock.timestamp(),
+                who: who.to_owned(),
+                event,
+            };
+            let value = record::encode(&entry)?;
+            let created = self.records.create(&key(model, entry.seq), &value).await;
+            let created = created.with_context(|| format!("cannot change model '{model}'"))?;
+            if created == Created::New {
+                return Ok(answer);
+            }
+        }
+        bail!("the log of model '{model}' is changed by others all the time: try again later")
+    }
+}
+
+/// A move that somebody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Which alias.
+    pub alias: &'a str,
+    /// The version's number.
+    pub to: u32,
+    /// For the log.
+    pub reason: &'a str,
+    /// The evaluation on which the gate decided.
+    pub gate: Option<Digest>,
+    /// A run, or a person.
+    pub who: &'a str,
+    /// The invocation: a second move for the same cause is the same move.
+    pub cause: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    const fn by_hand(alias: &'a str, to: u32, reason: &'a str, who: &'a str) -> Self {
+        Self {
+            alias,
+            to,
+            reason,
+            gate: None,
+            who,
+            cause: None,
+        }
+    }
+
+    fn event(&self, state: &ModelState, rollback: bool) -> Event {
+        let before = state.before(self.alias);
+        Event::Alias(Move {
+            alias: self.alias.to_owned(),
+            from: before.version,
+            to: self.to,
+            revision: before.revision + 1,
+            reason: self.reason.to_owned(),
+            gate: self.gate,
+            cause: self.cause.map(str::to_owned),
+            rollback,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The entries of a model's log. Each holds the digest of the one before, so that none can be
+//! changed or taken out unseen.
+
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::{contract::Digest, store};
+
+/// One entry of a model's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// From 1.
+    pub seq: u64,
+    /// The sha-256 of the entry before, as it is stored; none for the first.
+    pub previous: Option<Digest>,
+    /// RFC 3339, UTC.
+    pub when: String,
+    /// A run, or a person.
+    pub who: String,
+    /// What happened.
+    pub event: Event,
+}
+
+/// What happened to a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A bundle became a version.
+    Register(Registration),
+    /// An alias was moved.
+    Alias(Move),
+}
+
+/// A bundle became a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// From 1, without gaps.
+    pub number: u32,
+    /// The bundle's address.
+    pub bundle: Digest,
+    /// The bundle's size in bytes.
+    pub bundle_size: u64,
+    /// The infer component that this version is predicted with.
+    pub infer: Digest,
+    /// JSON object.
+    pub summary: String,
+    /// The run that made it.
+    pub run: String,
+}
+
+/// An alias was moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Move {
+    /// Which alias.
+    pub alias: String,
+    /// The version it pointed at; none where it was not set.
+    pub from: Option<u32>,
+    /// The version it points at now.
+    pub to: u32,
+    /// How many times it has been moved, this time included.
+    pub revision: u64,
+    /// Why.
+    pub reason: String,
+    /// The evaluation on which the gate decided; none where a person did.
+    pub gate: Option<Digest>,
+    /// The invocation that moved it: a second move for the same cause is the same move.
+    pub cause: Option<String>,
+    /// Whether the version before was put back.
+    pub rollback: bool,
+}
+
+/// The key of an entry of a model's log.
+pub(super) fn key(model: &str, seq: u64) -> String {
+    format!("{}{seq:012}", prefix(model))
+}
+
+/// What the keys of a model's log begin with.
+pub(super) fn prefix(model: &str) -> String {
+    format!("models/{model}/log/")
+}
+
+/// Decodes a whole log and checks its chain; with it comes the digest of its last entry.
+pub(super) fn read_chain(
+    model: &str,
+    records: &[store::Entry],
+) -> anyhow::Result<(Vec<Entry>, Option<Digest>)> {
+    let mut previous = None;
+    let mut entries = Vec::with_capacity(records.len());
+    for (record, seq) in records.iter().zip(1..) {
+        let broken = || format!("the log of model '{model}' is broken at entry {seq}");
+        let entry: Entry = serde_json::from_slice(&record.value).with_context(broken)?;
+        ensure!(
+            record.key == key(model, seq) && entry.seq == seq,
+            "{}: an entry before it is missing",
+            broken()
+        );
+        ensure!(
+            entry.previous == previous,
+            "{}: the entry before it is not the one that was written",
+            broken()
+        );
+        previous = Some(Digest::of(&record.value));
+        entries.push(entry);
+    }
+    Ok((entries, previous))
+}

@@ -1,0 +1,244 @@
+//! A model's log folded: its versions, its aliases, and what they were before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, bail, ensure};
+
+use super::{
+    event::{Entry, Event, Move},
+    name::{Selector, nearest},
+};
+use crate::contract::{Digest, PinnedAlias, PinnedVersion};
+
+/// A model as it is after an entry of its log.
+#[derive(Clone, Debug, Default)]
+pub struct ModelState {
+    /// The model's name.
+    pub name: String,
+    /// The versions, from 1, in order.
+    pub versions: Vec<Version>,
+    /// Where each alias points.
+    pub aliases: BTreeMap<String, Alias>,
+    /// How many entries the log has.
+    pub entries: u64,
+    /// The digest of the last entry.
+    pub(super) head: Option<Digest>,
+    causes: BTreeSet<String>,
+}
+
+/// A registered version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// As a stage sees it.
+    pub pinned: PinnedVersion,
+    /// The run that made it.
+    pub run: String,
+    /// RFC 3339, UTC.
+    pub when: String,
+}
+
+/// Where an alias points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The version's number.
+    pub version: u32,
+    /// How many times it was moved.
+    pub revision: u64,
+    /// What it was before each move that has not been rolled back, the last one last.
+    pub before: Vec<Before>,
+}
+
+/// An alias before a move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The version's number; none where it was not set.
+    pub version: Option<u32>,
+    /// How many times it had been moved.
+    pub revision: u64,
+}
+
+impl ModelState {
+    /// Folds a log whose chain has been checked.
+    pub(super) fn fold(name: &str, log: &[Entry], head: Option<Digest>) -> anyhow::Result<Self> {
+        let mut state = Self {
+            name: name.to_owned(),
+            head,
+            ..Self::default()
+        };
+        for entry in log {
+            let applied = state.apply(entry);
+            let seq = entry.seq;
+            applied
+                .with_context(|| format!("the log of model '{name}' is broken at entry {seq}"))?;
+        }
+        Ok(state)
+    }
+
+    fn apply(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        self.entries = entry.seq;
+        match &entry.event {
+            Event::Register(version) => {
+                let next = self.versions.len() as u32 + 1;
+                ensure!(version.number == next, "the next version is {next}");
+                self.versions.push(Version {
+                    pinned: PinnedVersion {
+                        number: version.number,
+                        bundle: version.bundle,
+                        bundle_size: version.bundle_size,
+                        infer: version.infer,
+                        summary: version.summary.clone(),
+                    },
+                    run: version.run.clone(),
+                    when: entry.when.clone(),
+                });
+            }
+            Event::Alias(change) => self.apply_move(change)?,
+        }
+        Ok(())
+    }
+
+    fn apply_move(&mut self, change: &Move) -> anyhow::Result<()> {
+        let before = self.before(&change.alias);
+        let fits = before.version == change.from && before.revision + 1 == change.revision;
+        ensure!(fits, "the alias was not where the entry says");
+        self.version(change.to)
+            .context("there is no such version")?;
+        let mut history = match self.aliases.remove(&change.alias) {
+            Some(alias) => alias.before,
+            None => Vec::new(),
+        };
+        if change.rollback {
+            let last = history.pop().and_then(|before| before.version);
+            ensure!(
+                last == Some(change.to),
+                "the rollback is to another version"
+            );
+        } else {
+            history.push(before);
+        }
+        let alias = Alias {
+            version: change.to,
+            revision: change.revision,
+            before: history,
+        };
+        self.aliases.insert(change.alias.clone(), alias);
+        self.causes.extend(change.cause.clone());
+        Ok(())
+    }
+
+    /// The version with this number.
+    pub fn version(&self, number: u32) -> Option<&Version> {
+        self.versions.get((number as usize).checked_sub(1)?)
+    }
+
+    /// The version with this bundle.
+    pub fn version_of(&self, bundle: &Digest) -> Option<&Version> {
+        let mut versions = self.versions.iter();
+        versions.find(|version| version.pinned.bundle == *bundle)
+    }
+
+    /// The version that an alias points at.
+    pub fn pointed_at(&self, alias: &str) -> Option<&Version> {
+        self.version(self.aliases.get(alias)?.version)
+    }
+
+    /// The version that a user means.
+    pub fn find(&self, selector: &Selector) -> anyhow::Result<&Version> {
+        let name = &self.name;
+        match selector {
+            Selector::Version(number) => {
+                let count = self.versions.len();
+                self.version(*number).with_context(|| match count {
+                    0 => format!("model '{name}' has no version"),
+                    1 => format!("model '{name}' has no version {number}: only version 1"),
+                    _ => format!("model '{name}' has no version {number}: only 1 to {count}"),
+                })
+            }
+            Selector::Alias(alias) => {
+                let names = || self.aliases.keys().map(String::as_str);
+                self.pointed_at(alias).with_context(|| match nearest(alias, names()) {
+                    Some(near) => format!("model '{name}' has no alias '{alias}': is it '{near}'?"),
+                    None if self.aliases.is_empty() && !self.versions.is_empty() => format!(
+                        "model '{name}' has no alias '{alias}', as no version was promoted: name \
+                         one, as in {name}@{}",
+                        self.versions.len()
+                    ),
+                    None => format!("model '{name}' has no alias '{alias}'"),
+                })
+            }
+        }
+    }
+
+    /// Whether a move for this cause is in the log.
+    pub(super) fn has_cause(&self, cause: &str) -> bool {
+        self.causes.contains(cause)
+    }
+
+    /// What an alias is now, as the next move will have found it.
+    pub(super) fn before(&self, alias: &str) -> Before {
+        self.aliases.get(alias).map_or(
+            Before {
+                version: None,
+                revision: 0,
+            },
+            |alias| Before {
+                version: Some(alias.version),
+                revision: alias.revision,
+            },
+        )
+    }
+
+    /// The version to which a rollback of `alias` goes.
+    pub(super) fn rollback_target(&self, alias: &str) -> anyhow::Result<u32> {
+        let name = &self.name;
+        let Some(state) = self.aliases.get(alias) else {
+            bail!("model '{name}' has no alias '{alias}' to roll back");
+        };
+        let last = state.before.last().and_then(|before| before.version);
+        last.with_context(|| {
+            format!(
+                "the {alias} of model '{name}' is version {}, and it was none before: there is \
+                 nothing to roll back to",
+                state.version
+            )
+        })
+    }
+
+    /// The alias as it is.
+    pub fn pin(&self, alias: &str) -> PinnedAlias {
+        self.pinned(alias, self.before(alias))
+    }
+
+    /// The alias as the evaluation of a candidate must see it, so that the same candidate meets
+    /// the same evaluation again.
+    ///
+    /// Where the alias points at the candidate, this is what it was before it was moved there: a
+    /// second identical run is then answered by the evaluation that promoted it. Anywhere else it
+    /// is the alias as it is. A rollback makes a new revision, so that a candidate that was rolled
+    /// back is evaluated afresh; and it restores the history of the version it goes back to, so
+    /// that this one is still answered by its own evaluation.
+    pub fn incumbent(&self, alias: &str, candidate: &Digest) -> PinnedAlias {
+        let there = self.pointed_at(alias);
+        if there.is_none_or(|version| version.pinned.bundle != *candidate) {
+            return self.pin(alias);
+        }
+        let history = self
+            .aliases
+            .get(alias)
+            .and_then(|alias| alias.before.last());
+        self.pinned(
+            alias,
+            history.copied().unwrap_or_else(|| self.before(alias)),
+        )
+    }
+
+    fn pinned(&self, alias: &str, at: Before) -> PinnedAlias {
+        let version = at.version.and_then(|number| self.version(number));
+        PinnedAlias {
+            model: self.name.clone(),
+            alias: alias.to_owned(),
+            revision: at.revision,
+            version: version.map(|version| version.pinned.clone()),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The pipeline over a store: runs are created and looked at here.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::{Context, bail, ensure};
+use uuid::Uuid;
+
+use super::{
+    commit::Commit,
+    plan, record,
+    registry::Registry,
+    report::{RunSummary, StageRow},
+    run::RunRequest,
+    state::{RunState, active_key, run_key},
+};
+use crate::{
+    contract::{Artifact, Stage},
+    store::{Clock, Store, SystemClock},
+};
+
+/// Runs, their records and their queues in one store. A clone is the same pipeline.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Pipeline {
+    /// The pipeline over `store`.
+    pub fn new(store: Store) -> Self {
+        Self::with_clock(store, Arc::new(SystemClock))
+    }
+
+    /// The pipeline over `store`, on another clock than the machine's.
+    pub fn with_clock(store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The time as a request needs it.
+    pub fn timestamp(&self) -> String {
+        self.clock.timestamp()
+    }
+
+    /// The registry of models.
+    pub fn registry(&self) -> Registry {
+        Registry::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
+    }
+
+    /// Creates a run and asks for its first invocations; gives its identifier.
+    pub async fn start(&self, request: RunRequest) -> anyhow::Result<String> {
+        let request = request.complete()?;
+        let id = Uuid::now_v7().to_string();
+        let records = self.store.records.as_ref();
+        // The active record comes first and holds the whole request: after a crash behind it the
+        // recoverer does the rest, and after one before it there is no run.
+        record::create(records, &active_key(&id), &request).await?;
+        record::create(records, &run_key(&id), &request).await?;
+        let state = RunState::new(id.clone(), request);
+        for first in plan::plan(&state).due {
+            self.ask(&first, state.epoch).await?;
+        }
+        Ok(id)
+    }
+
+    /// The run with this identifier.
+    pub async fn state(&self, run: &str) -> anyhow::Result<RunState> {
+        let state = RunState::load(self.store.records.as_ref(), run).await?;
+        state.with_context(|| format!("there is no run {run}"))
+    }
+
+    /// The identifier of the one run that begins with `beginning`.
+    pub async fn find(&self, beginning: &str) -> anyhow::Result<String> {
+        let shown = beginning.escape_debug();
+        let fits = beginning
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit() || b == b'-');
+        ensure!(fits && beginning.len() <= 36, "there is no run '{shown}'");
+        let prefix = run_key(beginning);
+        let found = self.store.records.list(&prefix, None, 2).await?;
+        match found.as_slice() {
+            [] => bail!("there is no run '{shown}'"),
+            [one] => Ok(one.key.trim_start_matches("runs/").to_owned()),
+            _ => bail!("more than one run begins with '{shown}': give more of it"),
+        }
+    }
+
+    /// The newest runs, the last one first.
+    pub async fn runs(&self, limit: usize) -> anyhow::Result<Vec<RunSummary>> {
+        let records = self.store.records.as_ref();
+        let all = record::list(records, "runs/").await?;
+        let mut runs = Vec::new();
+        // Identifiers begin with the time.
+        for entry in all.iter().rev().take(limit) {
+            let id = entry.key.trim_start_matches("runs/");
+            runs.push(RunSummary::of(&self.state(id).await?));
+        }
+        Ok(runs)
+    }
+
+    /// What is known of each stage of a run, in order.
+    pub async fn rows(&self, run: &str) -> anyhow::Result<Vec<StageRow>> {
+        Ok(StageRow::all(&self.state(run).await?))
+    }
+
+    /// Reads an output of a run's stage of at most `limit` bytes.
+    pub async fn artifact(
+        &self,
+        run: &RunState,
+        stage: Stage,
+        name: &str,
+        limit: u64,
+    ) -> anyhow::Result<(Artifact, Vec<u8>)> {
+        let artifact = run.output(stage, name);
+        let artifact = artifact
+            .with_context(|| format!("run {} has no artifact '{name}' of {stage}", run.id))?;
+        let bytes = self.store.blobs.get(&artifact.digest, limit).await?;
+        Ok((artifact.clone(), bytes))
+    }
+
+    /// How often each stage called each capability, over all runs: what was executed counts.
+    pub async fn usage(&self) -> anyhow::Result<BTreeMap<Stage, BTreeMap<String, u64>>> {
+        let records = self.store.records.as_ref();
+        let commits: Vec<Commit> = record::all(records, "commits/").await?;
+        let mut usage: BTreeMap<Stage, BTreeMap<String, u64>> = BTreeMap::new();
+        for commit in commits {
+            let stage = usage.entry(commit.invocation.stage).or_default();
+            for (capability, count) in commit.used {
+                *stage.entry(capability).or_default() += count;
+            }
+        }
+        Ok(usage)
+    }
+}

@@ -1,0 +1,323 @@
+//! Takes one message, does what it asks for, and acknowledges it when nothing of it can be lost.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use super::{
+    check::{checked, clipped},
+    commit::{Commit, Ending},
+    envelope::Asked,
+    executor::{Executor, Progress},
+    invocation::Invocation,
+    ledger,
+    observer::Observer,
+    plan,
+    policy::Policy,
+    state::RunState,
+    view::Pipeline,
+};
+use crate::{
+    contract::{Blame, Call, Digest, Disposition, Executed, Stage},
+    store::Received,
+};
+
+/// Does the work of a pipeline's queues. A clone is the same worker.
+#[derive(Clone)]
+pub struct Worker {
+    pub(super) pipeline: Pipeline,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) policy: Policy,
+}
+
+impl Worker {
+    /// A worker with the policy's defaults.
+    pub fn new(
+        pipeline: Pipeline,
+        executor: Arc<dyn Executor>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            pipeline,
+            executor,
+            observer,
+            policy: Policy::default(),
+        }
+    }
+
+    /// The worker with another policy.
+    #[must_use]
+    pub const fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Leases the next message, of the latest stage that has one: what was begun is ended first.
+    pub(super) async fn receive(&self) -> anyhow::Result<Option<Received>> {
+        let mut queues = Stage::ALL.map(Stage::name);
+        queues.reverse();
+        let lease = self.policy.lease;
+        self.pipeline.store.queues.receive(&queues, lease).await
+    }
+
+    /// Does what a message asks for. After an error of the store the message is given back.
+    pub async fn handle(&self, received: &Received) -> anyhow::Result<()> {
+        let handled = self.process(received).await;
+        if handled.is_err() {
+            let queues = &self.pipeline.store.queues;
+            let before = received.dequeue_count.saturating_sub(1);
+            let wait = self.policy.wait(before, &received.message.id);
+            // Where even this fails, the lease runs out.
+            let _ = queues.release(received, wait).await;
+        }
+        handled
+    }
+
+    async fn process(&self, received: &Received) -> anyhow::Result<()> {
+        let asked = match Asked::decode(&received.message.body) {
+            Ok(asked) if asked.stage.name() == received.queue => asked,
+            Ok(asked) => {
+                let reason = format!("the message asks for {} here", asked.stage);
+                return self.refuse(received, &reason).await;
+            }
+            Err(error) => return self.refuse(received, &format!("{error:#}")).await,
+        };
+        let invocation = asked.invocation();
+        let records = self.pipeline.store.records.as_ref();
+        let Some(state) = RunState::load(records, &asked.run).await? else {
+            let reason = format!("there is no run {}", asked.run);
+            return self.refuse(received, &reason).await;
+        };
+        if let Some(commit) = Commit::of(records, &invocation).await? {
+            self.pipeline.publish(&commit).await?;
+            return self.acknowledge(received).await;
+        }
+        if state.status().is_final() {
+            return self.acknowledge(received).await;
+        }
+        if !plan::plan(&state).due.contains(&invocation) {
+            let reason = format!("{invocation} is not to be done now");
+            return self.refuse(received, &reason).await;
+        }
+        self.work(received, &asked, &state).await
+    }
+
+    async fn work(
+        &self,
+        received: &Received,
+        asked: &Asked,
+        state: &RunState,
+    ) -> anyhow::Result<()> {
+        let invocation = asked.invocation();
+        let pipeline = &self.pipeline;
+        let registry = pipeline.registry();
+        let call = plan::call(state, &invocation, &registry, asked.attempt).await?;
+        let grants = self.executor.grants(call.stage);
+        let begun = Begun {
+            work: ledger::work_key(&call, &grants)?,
+            started: pipeline.clock.timestamp(),
+            at: Instant::now(),
+            call: call.clone(),
+            invocation,
+            attempt: asked.attempt,
+        };
+        if let Some(commit) = self.reuse(&begun).await? {
+            return self.commit(received, commit).await;
+        }
+        // Received before and never answered: whoever had it is gone.
+        let vanished = received.dequeue_count.saturating_sub(1);
+        let failures = asked.failures.saturating_add(vanished);
+        let disposition = if failures >= self.policy.failures {
+            let reason = format!("given up: no answer came from {failures} attempts");
+            Executed::failed(reason, Blame::Host)
+        } else {
+            match self.execute(received, &begun).await? {
+                Some(executed) => checked(&call, executed),
+                None => return Ok(()),
+            }
+        };
+        let (reason, after, failures) = match &disposition.disposition {
+            Disposition::Retry { after, reason } if asked.attempt < self.policy.attempts => {
+                let after = Duration::from_millis(*after).min(self.policy.longest_delay);
+                (reason.clone(), after, asked.failures)
+            }
+            Disposition::Failed { reason, .. } if failures + 1 < self.policy.failures => {
+                let wait = self.policy.wait(failures, &begun.work.to_string());
+                (reason.clone(), wait, failures + 1)
+            }
+            _ => return self.commit(received, begun.commit(self, disposition)).await,
+        };
+        self.retry(received, asked, failures, after, &reason).await
+    }
+
+    /// The commit of work that was done before, where there is some that may be reused.
+    async fn reuse(&self, begun: &Begun) -> anyhow::Result<Option<Commit>> {
+        let pipeline = &self.pipeline;
+        let Some(work) = ledger::find(&pipeline.store, &begun.work).await? else {
+            return Ok(None);
+        };
+        // A deploy is answered by the registry: only where it shows all of what was proposed is
+        // there nothing to do. The proposals stay in the commit, and should the registry have
+        // changed by then, they meet it as any others do.
+        for proposal in &work.proposals {
+            let model = pipeline.registry().state(&proposal.model).await?;
+            let version = model.version_of(&proposal.bundle);
+            let change = proposal.change.as_ref();
+            let there = change.is_none_or(|change| model.pointed_at(&change.alias) == version);
+            if version.is_none() || !there {
+                return Ok(None);
+            }
+        }
+        let executed = Executed {
+            disposition: Disposition::Ok(work.outcome),
+            messages: work.messages,
+            proposals: work.proposals,
+            seconds: begun.at.elapsed().as_secs_f64(),
+            ..Executed::failed(String::new(), Blame::Host)
+        };
+        Ok(Some(Commit {
+            cached: Some(work.by),
+            ..begun.commit(self, executed)
+        }))
+    }
+
+    /// Runs the component while the lease is renewed; none where the lease was lost.
+    async fn execute(
+        &self,
+        received: &Received,
+        begun: &Begun,
+    ) -> anyhow::Result<Option<Executed>> {
+        let invocation = begun.invocation.clone();
+        self.observer.started(&invocation, begun.attempt);
+        let observer = Arc::clone(&self.observer);
+        let progress: Progress =
+            Arc::new(move |done, total| observer.progress(&invocation, done, total));
+        let executing = self.executor.execute(begun.call.clone(), progress);
+        let executed = unless(executing, self.keep_lease(received)).await;
+        let seconds = begun.at.elapsed().as_secs_f64();
+        Ok(executed.map(|executed| {
+            executed.unwrap_or_else(|error| Executed {
+                seconds,
+                ..Executed::failed(format!("{error:#}"), Blame::Host)
+            })
+        }))
+    }
+
+    /// Renews the lease until it is lost. A store that does not answer now may the next time.
+    async fn keep_lease(&self, received: &Received) {
+        let lease = self.policy.lease;
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            let renewed = self.pipeline.store.queues.renew(received, lease).await;
+            if matches!(renewed, Ok(false)) {
+                return;
+            }
+        }
+    }
+
+    async fn commit(&self, received: &Received, commit: Commit) -> anyhow::Result<()> {
+        let records = self.pipeline.store.records.as_ref();
+        let commit = commit.settle(records).await?;
+        self.pipeline.publish(&commit).await?;
+        self.observer.finished(&commit);
+        self.acknowledge(received).await
+    }
+
+    /// Sends a delayed copy that asks for the next attempt.
+    async fn retry(
+        &self,
+        received: &Received,
+        asked: &Asked,
+        failures: u32,
+        after: Duration,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        let next = Asked {
+            attempt: asked.attempt + 1,
+            failures,
+            ..asked.clone()
+        };
+        let message = next.message(&self.pipeline.clock.timestamp())?;
+        let queues = &self.pipeline.store.queues;
+        queues.send(&received.queue, &message, after).await?;
+        self.observer
+            .retried(&next.invocation(), next.attempt, after, reason);
+        self.acknowledge(received).await
+    }
+
+    async fn refuse(&self, received: &Received, reason: &str) -> anyhow::Result<()> {
+        self.pipeline.refuse(received, reason).await?;
+        self.observer.refused(&received.queue, reason);
+        self.acknowledge(received).await
+    }
+
+    /// Where the lease was lost, the next receiver finds all done.
+    async fn acknowledge(&self, received: &Received) -> anyhow::Result<()> {
+        self.pipeline.store.queues.acknowledge(received).await?;
+        Ok(())
+    }
+}
+
+/// An invocation that was begun.
+struct Begun {
+    invocation: Invocation,
+    call: Call,
+    work: Digest,
+    attempt: u32,
+    started: String,
+    at: Instant,
+}
+
+impl Begun {
+    fn commit(&self, worker: &Worker, executed: Executed) -> Commit {
+        let call = &self.call;
+        let ending = match executed.disposition {
+            Disposition::Ok(outcome) => Ending::Ok(outcome),
+            Disposition::Rejected { reason } => Ending::Rejected {
+                reason: clipped(&reason),
+            },
+            Disposition::Failed { reason, blame } => Ending::Failed {
+                reason: clipped(&reason),
+                blame,
+            },
+            Disposition::Retry { reason, .. } => Ending::Failed {
+                reason: clipped(&format!("it asked to be tried again too often: {reason}")),
+                blame: Blame::Guest,
+            },
+        };
+        Commit {
+            invocation: self.invocation.clone(),
+            component: call.component,
+            inputs: call.inputs.clone(),
+            work: self.work,
+            ending,
+            messages: executed.messages,
+            proposals: executed.proposals,
+            aliases: call.aliases.clone(),
+            used: executed.used,
+            cached: None,
+            seconds: executed.seconds,
+            peak_memory_bytes: executed.peak_memory_bytes,
+            attempt: self.attempt,
+            started: self.started.clone(),
+            finished: worker.pipeline.clock.timestamp(),
+        }
+    }
+}
+
+/// What `work` comes to, or none when `end` comes first.
+async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {
+    let (mut work, mut end) = (pin!(work), pin!(end));
+    std::future::poll_fn(move |context| {
+        if let Poll::Ready(value) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(value));
+        }
+        end.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}

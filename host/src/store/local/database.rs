@@ -1,0 +1,114 @@
+//! The connection to `septet.db`, and what its errors mean to a user.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use anyhow::anyhow;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema::{self, Unfit};
+
+/// The database's file in the store's folder.
+pub(super) const DATABASE: &str = "septet.db";
+
+/// How long one process waits for another's write.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One connection, used by one call at a time.
+pub(super) struct Database {
+    folder: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Database {
+    /// Opens the database, which is there but may be empty.
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(folder.join(DATABASE), flags);
+        let explain = |unfit| match unfit {
+            Unfit::Sqlite(error) => explained(&error, folder),
+            Unfit::Refused(line) => anyhow!(line),
+        };
+        let mut connection = connection.map_err(|error| explained(&error, folder))?;
+        configure(&mut connection, folder).map_err(explain)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Runs `work` on a thread that may block.
+    pub(super) async fn call<T, F>(self: &Arc<Self>, work: F) -> anyhow::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let database = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let mut connection = database
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection).map_err(|error| explained(&error, &database.folder))
+        })
+        .await?
+    }
+}
+
+/// The version is looked at before anything is written, the journal's mode included.
+fn configure(connection: &mut Connection, folder: &Path) -> Result<(), Unfit> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    schema::prepare(connection, folder)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Another process that is changing the mode answers "busy" at once, whatever the time-out.
+    let begun = Instant::now();
+    loop {
+        let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+        let wal = mode.is_ok_and(|mode: String| mode == "wal");
+        if wal {
+            return Ok(());
+        }
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            // A file system without shared memory keeps the old journal, which is as safe.
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// One line that names the store and what to do.
+fn explained(error: &rusqlite::Error, folder: &Path) -> anyhow::Error {
+    let folder = folder.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            anyhow!("cannot write to the store {folder}: the disk is full")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            anyhow!("cannot write to the store {folder}: it is read-only")
+        }
+        Some(ErrorCode::CannotOpen) => anyhow!(
+            "cannot open {folder}/{DATABASE}: it is not readable, or the folder is read-only"
+        ),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => anyhow!(
+            "{folder}/{DATABASE} is damaged ({error}): restore it from a copy, or name another \
+             store with --store"
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            anyhow!("the store {folder} is held by another process: try again when it has ended")
+        }
+        _ => anyhow!("the store {folder} failed: {error}"),
+    }
+}

@@ -1,0 +1,24 @@
+//! A store in one folder: the default.
+//!
+//! ```text
+//! .septet/
+//!   septet.db            records and queues: SQLite, which several processes may share
+//!   blobs/ab/cdef…       a blob, under its sha-256
+//!   unfinished/          blobs being written; swept of what a crash left
+//! ```
+//!
+//! # Layout
+//! - `folder`: finds or makes the folder. - `schema`: the tables, and which version they have.
+//! - `database`: the connection and what its errors mean to a user.
+//! - `blobs`, `records`, `queues`: the traits.
+//!
+//! All of it belongs to the user alone: folders 0700, files 0600.
+
+mod blobs;
+mod database;
+mod folder;
+mod queues;
+mod records;
+mod schema;
+
+pub use folder::{Local, Mode};

@@ -1,0 +1,201 @@
+//! Queues in SQLite.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::database::Database;
+use crate::store::{
+    Clock, Message, Queues, Received,
+    clock::millis,
+    names::{check_message, check_queue},
+};
+
+/// Queues in SQLite.
+pub(super) struct LocalQueues {
+    database: Arc<Database>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LocalQueues {
+    pub(super) fn new(database: Arc<Database>, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+
+    /// The time, and the time `later`, as SQLite keeps them.
+    fn times(&self, later: Duration) -> (i64, i64) {
+        let now = self.clock.now();
+        let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+        (signed(now), signed(now.saturating_add(millis(later))))
+    }
+
+    /// Runs a statement that changes at most the message under the lease; false where it is lost.
+    async fn change(
+        &self,
+        sql: &'static str,
+        received: &Received,
+        time: i64,
+    ) -> anyhow::Result<bool> {
+        let (queue, id) = (received.queue.clone(), received.message.id.clone());
+        let receipt = received.receipt.clone();
+        self.database
+            .call(move |connection| {
+                let mut statement = connection.prepare_cached(sql)?;
+                let changed = statement.execute(params![queue, id, receipt, time])?;
+                Ok(changed > 0)
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Queues for LocalQueues {
+    async fn send(&self, queue: &str, message: &Message, delay: Duration) -> anyhow::Result<()> {
+        check_queue(queue)?;
+        check_message(message)?;
+        let (queue, message) = (queue.to_owned(), message.clone());
+        let (now, visible_at) = self.times(delay);
+        self.database
+            .call(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "INSERT INTO messages (queue, id, body, visible_at, sent_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (queue, id) DO NOTHING",
+                )?;
+                statement.execute(params![queue, message.id, message.body, visible_at, now])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn receive(&self, queues: &[&str], lease: Duration) -> anyhow::Result<Option<Received>> {
+        for queue in queues {
+            check_queue(queue)?;
+        }
+        let queues: Vec<String> = queues.iter().map(|&queue| queue.to_owned()).collect();
+        let (now, until) = self.times(lease);
+        self.database
+            .call(move |connection| {
+                for queue in &queues {
+                    if let Some(received) = take(connection, queue, now, until)? {
+                        return Ok(Some(received));
+                    }
+                }
+                Ok(None)
+            })
+            .await
+    }
+
+    async fn renew(&self, received: &Received, lease: Duration) -> anyhow::Result<bool> {
+        let sql = "UPDATE messages SET visible_at = ?4 \
+                   WHERE queue = ?1 AND id = ?2 AND receipt = ?3";
+        self.change(sql, received, self.times(lease).1).await
+    }
+
+    async fn acknowledge(&self, received: &Received) -> anyhow::Result<bool> {
+        let sql = "DELETE FROM messages \
+                   WHERE queue = ?1 AND id = ?2 AND receipt = ?3 AND ?4 IS NOT NULL";
+        self.change(sql, received, 0).await
+    }
+
+    async fn release(&self, received: &Received, delay: Duration) -> anyhow::Result<bool> {
+        let sql = "UPDATE messages SET visible_at = ?4, receipt = NULL \
+                   WHERE queue = ?1 AND id = ?2 AND receipt = ?3";
+        self.change(sql, received, self.times(delay).1).await
+    }
+
+    async fn peek(&self, queue: &str, limit: usize) -> anyhow::Result<Vec<Message>> {
+        check_queue(queue)?;
+        let queue = queue.to_owned();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.database
+            .call(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT id, body FROM messages WHERE queue = ?1 ORDER BY seq LIMIT ?2",
+                )?;
+                let message = |row: &rusqlite::Row<'_>| {
+                    Ok(Message {
+                        id: row.get(0)?,
+                        body: row.get(1)?,
+                    })
+                };
+                statement
+                    .query_map(params![queue, limit], message)?
+                    .collect()
+            })
+            .await
+    }
+
+    async fn remove(&self, queue: &str, id: &str) -> anyhow::Result<bool> {
+        check_queue(queue)?;
+        let (queue, id) = (queue.to_owned(), id.to_owned());
+        self.database
+            .call(move |connection| {
+                let mut statement = connection
+                    .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND id = ?2")?;
+                Ok(statement.execute(params![queue, id])? > 0)
+            })
+            .await
+    }
+
+    async fn counts(&self) -> anyhow::Result<Vec<(String, u64)>> {
+        self.database
+            .call(|connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT queue, count(*) FROM messages GROUP BY queue ORDER BY queue",
+                )?;
+                let count = |row: &rusqlite::Row<'_>| {
+                    let count: i64 = row.get(1)?;
+                    Ok((row.get(0)?, count.unsigned_abs()))
+                };
+                statement.query_map([], count)?.collect()
+            })
+            .await
+    }
+}
+
+/// Leases the oldest message of `queue` that can be received.
+fn take(
+    connection: &Connection,
+    queue: &str,
+    now: i64,
+    until: i64,
+) -> rusqlite::Result<Option<Received>> {
+    const OLDEST: &str = "SELECT seq FROM messages WHERE queue = ?1 AND visible_at <= ?2 \
+                          ORDER BY seq LIMIT 1";
+    const LEASE: &str = "UPDATE messages \
+                         SET visible_at = ?3, receipt = ?4, dequeue_count = dequeue_count + 1 \
+                         WHERE seq = ?5 AND queue = ?1 AND visible_at <= ?2 \
+                         RETURNING id, body, dequeue_count";
+    // To look takes no lock, so that those who wait do not hinder those who work. Another may be
+    // faster between looking and taking: then the next one is looked for.
+    loop {
+        let oldest: Option<i64> = connection
+            .prepare_cached(OLDEST)?
+            .query_row(params![queue, now], |row| row.get(0))
+            .optional()?;
+        let Some(seq) = oldest else {
+            return Ok(None);
+        };
+        let receipt = Uuid::now_v7().to_string();
+        let received = connection
+            .prepare_cached(LEASE)?
+            .query_row(params![queue, now, until, receipt, seq], |row| {
+                let dequeue_count: i64 = row.get(2)?;
+                Ok(Received {
+                    queue: queue.to_owned(),
+                    message: Message {
+                        id: row.get(0)?,
+                        body: row.get(1)?,
+                    },
+                    dequeue_count: u32::try_from(dequeue_count).unwrap_or(u32::MAX),
+                    receipt: receipt.clone(),
+                })
+            })
+            .optional()?;
+        if received.is_some() {
+            return Ok(received);
+        }
+    }
+}

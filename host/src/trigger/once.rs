@@ -1,0 +1,58 @@
+//! One run, worked off in this process: what a command of the command line starts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    contract::{Call, Executed, Stage},
+    pipeline::{Executor, Observer, Pipeline, Progress, RunRequest, RunState, Worker},
+    stage::{Control, StageExecutor},
+};
+
+/// The stages of this process, as the pipeline sees them.
+pub struct Stages(pub Arc<StageExecutor>);
+
+#[async_trait]
+impl Executor for Stages {
+    async fn execute(&self, call: Call, progress: Progress) -> anyhow::Result<Executed> {
+        let control = Control::new().with_progress(progress);
+        self.0.execute(call, &control).await
+    }
+
+    fn grants(&self, stage: Stage) -> String {
+        self.0.catalog().grants().canonical(stage)
+    }
+}
+
+/// Starts runs and works until they are finished.
+pub struct Once {
+    pipeline: Pipeline,
+    worker: Worker,
+}
+
+impl Once {
+    /// A trigger for runs of `pipeline`, on the stages of this process.
+    pub fn new(
+        pipeline: Pipeline,
+        stages: Arc<StageExecutor>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let worker = Worker::new(pipeline.clone(), Arc::new(Stages(stages)), observer);
+        Self { pipeline, worker }
+    }
+
+    /// Picks up what an earlier process left, creates the run, and works until it is finished.
+    /// A run that was rejected or failed is no error: its state says so.
+    pub async fn run(&self, request: RunRequest) -> anyhow::Result<RunState> {
+        self.pipeline.recover().await?;
+        let run = self.pipeline.start(request).await?;
+        self.worker.drain(&run).await
+    }
+
+    /// Works until a run that is there already is finished.
+    pub async fn resume(&self, run: &str) -> anyhow::Result<RunState> {
+        self.pipeline.recover().await?;
+        self.worker.drain(run).await
+    }
+}

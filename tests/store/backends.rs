@@ -1,0 +1,70 @@
+//! Fresh stores of each backend, for the suites that all of them run.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use septet::store::{Clock, Local, ManualClock, Mode, Store, memory_with};
+use tempfile::TempDir;
+
+/// A fresh store, seen through two handles as two processes would see it.
+pub struct Fresh {
+    pub one: Store,
+    pub two: Store,
+    pub clock: Arc<ManualClock>,
+    /// Counts what is unfinished, where the backend can tell.
+    pub unfinished: Box<dyn Fn() -> usize + Send + Sync>,
+    pub folder: Option<TempDir>,
+}
+
+impl Fresh {
+    pub fn later(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+/// Makes fresh stores of one backend.
+pub type Factory = fn() -> Fresh;
+
+/// All backends.
+pub const ALL: [(&str, Factory); 2] = [("memory", in_memory), ("local", in_folder)];
+
+fn in_memory() -> Fresh {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let store = memory_with(clock.clone());
+    Fresh {
+        one: store.clone(),
+        two: store,
+        clock,
+        unfinished: Box::new(|| 0),
+        folder: None,
+    }
+}
+
+fn in_folder() -> Fresh {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("store");
+    let open = |mode| {
+        let clock: Arc<dyn Clock> = clock.clone();
+        let local = block_on(Local::open_with(&path, mode, clock)).unwrap();
+        local.store()
+    };
+    let (one, two) = (open(Mode::Create), open(Mode::Existing));
+    let unfinished = path.join("unfinished");
+    Fresh {
+        one,
+        two,
+        clock,
+        unfinished: Box::new(move || std::fs::read_dir(&unfinished).unwrap().count()),
+        folder: Some(folder),
+    }
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
