@@ -90,6 +90,8 @@ fn transformed() -> Option<()> {
         component(Stage::Preprocess),
         &[&plugged(&adapter, &[&transform])],
     );
+    let ours = asked.in_septet();
+    assert_eq!(composed.in_septet(), ours);
     let mut answers = [
         asked.in_python(),
         asked.in_node(),
@@ -99,6 +101,7 @@ fn transformed() -> Option<()> {
     .into_iter()
     .flatten();
     let first = answers.next()?;
+    assert_eq!(first.outcome, ours);
     let fitted = String::from_utf8(first.output("preprocessing").bytes).unwrap();
     assert!(fitted.contains("bill_ratio"), "{fitted}");
     for answer in answers {
