@@ -1,4 +1,5 @@
-//! The one test binary: behaviour through real components, real folders and the real binary.
+//! The one test binary: behaviour through real components, the real binary and real folders,
+//! against independent oracles.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -9,6 +10,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod cli;
 mod hosts;
 mod setup;
 mod store;
+mod support;

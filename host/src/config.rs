@@ -112,7 +112,12 @@ impl Settings {
 fn parse(text: &str) -> anyhow::Result<Settings> {
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
-        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        let line = text
+            .bytes()
+            .take(start)
+            .filter(|byte| *byte == b'\n')
+            .count()
+            + 1;
         let message = error.message().replace('\n', " ");
         anyhow::anyhow!("line {line}: {message}")
     })
@@ -133,7 +138,9 @@ impl Environment {
     /// Reads the environment.
     pub(crate) fn read() -> Self {
         let path = |name: &str| {
-            env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
         };
         let cache = path("SEPTET_CACHE").or_else(|| {
             let caches = path("XDG_CACHE_HOME")
@@ -145,7 +152,11 @@ impl Environment {
             .into_iter()
             .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
             .unwrap_or_else(|| "unknown".to_owned());
-        Self { store: path("SEPTET_STORE"), cache, user }
+        Self {
+            store: path("SEPTET_STORE"),
+            cache,
+            user,
+        }
     }
 }
 
@@ -176,7 +187,12 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_named_with_its_line() {
-        let error = parse("[run]\ntarget = \"y\"\ntargte = 1\n").unwrap_err().to_string();
-        assert!(error.starts_with("line 3: unknown field `targte`"), "{error}");
+        let error = parse("[run]\ntarget = \"y\"\ntargte = 1\n")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("line 3: unknown field `targte`"),
+            "{error}"
+        );
     }
 }

@@ -32,7 +32,11 @@ fn refuse(bytes: impl AsRef<[u8]>, more: &[&str]) -> String {
 fn no_model(here: &Workplace) {
     if here.path(".septet").exists() {
         let models = here.septet(&["models", "--json"]).json();
-        assert_eq!(models["models"].as_array().map(Vec::len), Some(0), "{models}");
+        assert_eq!(
+            models["models"].as_array().map(Vec::len),
+            Some(0),
+            "{models}"
+        );
     }
 }
 
@@ -46,7 +50,9 @@ fn says(line: &str, parts: &[&str]) {
 #[test]
 fn a_missing_file_leaves_no_store() {
     let here = Workplace::new();
-    let line = here.septet(&["run", "nowhere.csv", "--target", "label"]).refused();
+    let line = here
+        .septet(&["run", "nowhere.csv", "--target", "label"])
+        .refused();
     says(&line, &["nowhere.csv"]);
     assert!(!here.path(".septet").exists());
 }
@@ -55,7 +61,9 @@ fn a_missing_file_leaves_no_store() {
 fn an_empty_file_leaves_no_store() {
     let here = Workplace::new();
     here.write("data.csv", "");
-    let line = here.septet(&["run", "data.csv", "--target", "label"]).refused();
+    let line = here
+        .septet(&["run", "data.csv", "--target", "label"])
+        .refused();
     says(&line, &["data.csv", "empty"]);
     assert!(!here.path(".septet").exists());
 }
@@ -70,12 +78,18 @@ fn a_folder_is_no_file() {
 
 #[test]
 fn a_header_without_rows() {
-    says(&refuse("width,height,label\n", &[]), &["data.csv", "header"]);
+    says(
+        &refuse("width,height,label\n", &[]),
+        &["data.csv", "header"],
+    );
 }
 
 #[test]
 fn binary_content() {
-    says(&refuse(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", &[]), &["data.csv", "binary"]);
+    says(
+        &refuse(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", &[]),
+        &["data.csv", "binary"],
+    );
 }
 
 #[test]
@@ -105,7 +119,9 @@ fn a_line_of_ten_megabytes() {
 fn a_target_that_is_not_there_names_the_nearest() {
     let here = Workplace::new();
     here.write("data.csv", good_rows(60));
-    let line = here.septet(&["run", "data.csv", "--target", "lable"]).refused();
+    let line = here
+        .septet(&["run", "data.csv", "--target", "lable"])
+        .refused();
     says(&line, &["'lable'", "'label'"]);
     no_model(&here);
 }
@@ -134,22 +150,33 @@ fn no_feature_left() {
 
 #[test]
 fn infinities_do_not_fit_a_number() {
-    let text = good_rows(60).replace("3.5,", "inf,").replace("4.5,", "-inf,");
+    let text = good_rows(60)
+        .replace("3.5,", "inf,")
+        .replace("4.5,", "-inf,");
     says(&refuse(text, &[]), &["data.csv", "width", "inf"]);
 }
 
 #[test]
 fn regression_on_text() {
-    says(&refuse(good_rows(60), &["--task", "regression"]), &["label", "regression"]);
+    says(
+        &refuse(good_rows(60), &["--task", "regression"]),
+        &["label", "regression"],
+    );
 }
 
 #[test]
 fn an_unknown_algorithm_or_parameter() {
     let line = refuse(good_rows(60), &["--algorithm", "xgboost"]);
     says(&line, &["'xgboost'", "random-forest"]);
-    let line = refuse(good_rows(60), &["--algorithm", "random-forest", "--param", "tress=3"]);
+    let line = refuse(
+        good_rows(60),
+        &["--algorithm", "random-forest", "--param", "tress=3"],
+    );
     says(&line, &["'tress'", "n_estimators"]);
-    let line = refuse(good_rows(60), &["--algorithm", "random-forest", "--param", "n_estimators=no"]);
+    let line = refuse(
+        good_rows(60),
+        &["--algorithm", "random-forest", "--param", "n_estimators=no"],
+    );
     says(&line, &["n_estimators", "no"]);
     let line = refuse(good_rows(60), &["--param", "n_estimators"]);
     says(&line, &["n_estimators", "K=V"]);
@@ -157,7 +184,10 @@ fn an_unknown_algorithm_or_parameter() {
 
 #[test]
 fn an_algorithm_for_the_other_task() {
-    says(&refuse(good_rows(60), &["--algorithm", "ridge"]), &["ridge", "classification"]);
+    says(
+        &refuse(good_rows(60), &["--algorithm", "ridge"]),
+        &["ridge", "classification"],
+    );
 }
 
 #[test]
@@ -165,17 +195,35 @@ fn settings_that_are_unknown_or_wrong() {
     let here = Workplace::new();
     here.write("data.csv", good_rows(60));
     here.write("septet.toml", "[run]\ntarget = \"label\"\nsed = 3\n");
-    says(&here.septet(&["run", "data.csv"]).refused(), &["septet.toml", "line 3", "sed"]);
+    says(
+        &here.septet(&["run", "data.csv"]).refused(),
+        &["septet.toml", "line 3", "sed"],
+    );
     here.write("septet.toml", "[preprocess]\ntest_share = 1.5\n");
-    says(&here.septet(&["run", "data.csv", "--target", "label"]).refused(), &["test_share", "1.5"]);
-    says(&here.septet(&["run", "data.csv", "--config", "no.toml"]).refused(), &["no.toml"]);
+    says(
+        &here
+            .septet(&["run", "data.csv", "--target", "label"])
+            .refused(),
+        &["test_share", "1.5"],
+    );
+    says(
+        &here
+            .septet(&["run", "data.csv", "--config", "no.toml"])
+            .refused(),
+        &["no.toml"],
+    );
 }
 
 #[test]
 fn models_and_aliases_that_are_unknown() {
     let here = Workplace::new();
     here.write("data.csv", good_rows(80));
-    says(&here.septet(&["predict", "data.csv", "--model", "data"]).refused(), &["store"]);
+    says(
+        &here
+            .septet(&["predict", "data.csv", "--model", "data"])
+            .refused(),
+        &["store"],
+    );
     here.septet(&["run", "data.csv", "--target", "label"]).ok();
     for (model, parts) in [
         ("dat", ["'dat'", "'data'"]),
@@ -183,7 +231,12 @@ fn models_and_aliases_that_are_unknown() {
         ("data@7", ["7", "1"]),
         ("../data", ["../data", "name"]),
     ] {
-        says(&here.septet(&["predict", "data.csv", "--model", model]).refused(), &parts);
+        says(
+            &here
+                .septet(&["predict", "data.csv", "--model", model])
+                .refused(),
+            &parts,
+        );
     }
 }
 
@@ -194,19 +247,26 @@ fn predict_with_missing_extra_and_retyped_columns() {
     here.septet(&["run", "data.csv", "--target", "label"]).ok();
 
     here.write("missing.csv", "height\n1\n2\n");
-    let line = here.septet(&["predict", "missing.csv", "--model", "data"]).refused();
+    let line = here
+        .septet(&["predict", "missing.csv", "--model", "data"])
+        .refused();
     says(&line, &["missing.csv", "'width'"]);
 
     here.write("retyped.csv", "width,height\nwide,1\nnarrow,2\n");
-    let line = here.septet(&["predict", "retyped.csv", "--model", "data"]).refused();
+    let line = here
+        .septet(&["predict", "retyped.csv", "--model", "data"])
+        .refused();
     says(&line, &["retyped.csv", "'width'", "wide"]);
 
     here.write("extra.csv", "height,colour,width\n1,red,0.5\n2,blue,1.5\n");
-    let ran = here.septet(&["predict", "extra.csv", "--model", "data"]).ok();
+    let ran = here
+        .septet(&["predict", "extra.csv", "--model", "data"])
+        .ok();
     assert_eq!(ran.stdout.lines().count(), 3, "{}", ran.stdout);
 
     here.write("integers.csv", "width,height\n1,1\n2,2\n");
-    here.septet(&["predict", "integers.csv", "--model", "data"]).ok();
+    here.septet(&["predict", "integers.csv", "--model", "data"])
+        .ok();
 }
 
 #[test]
@@ -215,10 +275,25 @@ fn nothing_is_written_where_predictions_fail() {
     here.write("data.csv", good_rows(80));
     here.septet(&["run", "data.csv", "--target", "label"]).ok();
     here.write("missing.csv", "height\n1\n");
-    here.septet(&["predict", "missing.csv", "--model", "data", "--output", "out.csv"]).refused();
+    here.septet(&[
+        "predict",
+        "missing.csv",
+        "--model",
+        "data",
+        "--output",
+        "out.csv",
+    ])
+    .refused();
     assert!(!here.path("out.csv").exists());
     let line = here
-        .septet(&["predict", "data.csv", "--model", "data", "--output", "no/such/out.csv"])
+        .septet(&[
+            "predict",
+            "data.csv",
+            "--model",
+            "data",
+            "--output",
+            "no/such/out.csv",
+        ])
         .refused();
     says(&line, &["no/such/out.csv"]);
 }
@@ -229,12 +304,19 @@ fn a_store_that_is_no_folder_or_newer_or_damaged() {
     here.write("data.csv", good_rows(80));
     here.write("file", "x");
     let run = ["run", "data.csv", "--target", "label"];
-    let line = here.septet(&[&run[..], &["--store", "file"]].concat()).refused();
+    let line = here
+        .septet(&[&run[..], &["--store", "file"]].concat())
+        .refused();
     says(&line, &["file"]);
 
     std::fs::create_dir(here.path("damaged")).unwrap();
-    here.write("damaged/septet.db", "this is not a database, whatever it is called".repeat(100));
-    let line = here.septet(&[&run[..], &["--store", "damaged"]].concat()).refused();
+    here.write(
+        "damaged/septet.db",
+        "this is not a database, whatever it is called".repeat(100),
+    );
+    let line = here
+        .septet(&[&run[..], &["--store", "damaged"]].concat())
+        .refused();
     says(&line, &["damaged"]);
 }
 
@@ -242,7 +324,9 @@ fn a_store_that_is_no_folder_or_newer_or_damaged() {
 fn a_flipped_byte_in_a_blob() {
     let here = Workplace::new();
     here.write("data.csv", good_rows(80));
-    let report = here.septet(&["run", "data.csv", "--target", "label", "--json"]).json();
+    let report = here
+        .septet(&["run", "data.csv", "--target", "label", "--json"])
+        .json();
     let digest = report["model"]["digest"].as_str().unwrap();
     let blob = blobs(&here.path(".septet"))
         .into_iter()
@@ -253,7 +337,9 @@ fn a_flipped_byte_in_a_blob() {
     bytes[middle] ^= 1;
     writable(&blob);
     std::fs::write(&blob, bytes).unwrap();
-    let line = here.septet(&["predict", "data.csv", "--model", "data"]).refused();
+    let line = here
+        .septet(&["predict", "data.csv", "--model", "data"])
+        .refused();
     says(&line, &[digest, "damaged"]);
 }
 
@@ -280,24 +366,53 @@ fn a_component_that_does_not_fit() {
     let here = Workplace::new();
     let csv = demo("penguins.csv");
     let csv = csv.to_str().unwrap();
-    says(&here.septet(&["stages", "check", csv]).refused(), &["penguins.csv", "component"]);
+    says(
+        &here.septet(&["stages", "check", csv]).refused(),
+        &["penguins.csv", "component"],
+    );
     here.write("empty.wasm", b"\0asm\x0d\0\x01\0");
-    says(&here.septet(&["stages", "check", "empty.wasm"]).refused(), &["septet:pipeline/stage"]);
+    says(
+        &here.septet(&["stages", "check", "empty.wasm"]).refused(),
+        &["septet:pipeline/stage"],
+    );
     let input = format!("source={csv}");
-    let arguments =
-        ["invoke", "ingest", "--component", "empty.wasm", "--input", &input, "--out", "out"];
-    says(&here.septet(&arguments).refused(), &["empty.wasm", "septet:pipeline/stage"]);
+    let arguments = [
+        "invoke",
+        "ingest",
+        "--component",
+        "empty.wasm",
+        "--input",
+        &input,
+        "--out",
+        "out",
+    ];
+    says(
+        &here.septet(&arguments).refused(),
+        &["empty.wasm", "septet:pipeline/stage"],
+    );
 }
 
 #[test]
 fn a_rejected_run_is_on_record_with_its_reason() {
     let here = Workplace::new();
     here.write("data.csv", good_rows(60).replace("odd", "even"));
-    here.septet(&["run", "data.csv", "--target", "label"]).refused();
+    here.septet(&["run", "data.csv", "--target", "label"])
+        .refused();
     let queues = here.septet(&["queues", "--json"]).json();
-    assert_eq!(queues["queues"][0]["queue"], "preprocess-poison", "{queues}");
-    let peek = here.septet(&["queues", "peek", "preprocess-poison", "--json"]).json();
-    assert!(peek["messages"][0]["reason"].as_str().unwrap().contains("class"), "{peek}");
+    assert_eq!(
+        queues["queues"][0]["queue"], "preprocess-poison",
+        "{queues}"
+    );
+    let peek = here
+        .septet(&["queues", "peek", "preprocess-poison", "--json"])
+        .json();
+    assert!(
+        peek["messages"][0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("class"),
+        "{peek}"
+    );
     let runs = here.septet(&["runs", "--json"]).json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs}");
     assert_eq!(runs["runs"][0]["status"], Value::from("rejected"), "{runs}");

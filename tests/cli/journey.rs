@@ -12,7 +12,15 @@ fn text(path: &std::path::Path) -> &str {
 fn the_demo_runs_all_seven_stages() {
     let here = Workplace::new();
     let ran = here.septet(&["demo"]).ok();
-    for stage in ["ingest", "preprocess", "train", "evaluate", "deploy", "infer", "monitor"] {
+    for stage in [
+        "ingest",
+        "preprocess",
+        "train",
+        "evaluate",
+        "deploy",
+        "infer",
+        "monitor",
+    ] {
         assert!(ran.stdout.contains(stage), "no {stage} in: {}", ran.stdout);
     }
     for word in ["accuracy", "champion", "body_mass_g", "septet run"] {
@@ -24,7 +32,9 @@ fn the_demo_runs_all_seven_stages() {
 fn run_prints_one_object() {
     let here = Workplace::new();
     let data = demo("penguins.csv");
-    let report = here.septet(&["run", text(&data), "--target", "sex", "--json"]).json();
+    let report = here
+        .septet(&["run", text(&data), "--target", "sex", "--json"])
+        .json();
     assert_eq!(report["dataset"]["rows"], 224);
     assert_eq!(report["dataset"]["columns"], 7);
     assert_eq!(report["dataset"]["quarantined"], 0);
@@ -40,8 +50,14 @@ fn run_prints_one_object() {
         assert!((0.0..=1.0).contains(&value), "{metric}: {value}");
     }
     let stages = report["stages"].as_array().unwrap();
-    let names: Vec<_> = stages.iter().map(|stage| stage["stage"].as_str().unwrap()).collect();
-    assert_eq!(names, ["ingest", "preprocess", "train", "evaluate", "deploy"]);
+    let names: Vec<_> = stages
+        .iter()
+        .map(|stage| stage["stage"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["ingest", "preprocess", "train", "evaluate", "deploy"]
+    );
     for stage in stages {
         assert_eq!(stage["status"], "ok");
         assert_eq!(stage["cached"], false);
@@ -67,9 +83,14 @@ fn predict_and_monitor_a_deployed_model() {
     here.septet(&["run", text(&data), "--target", "sex"]).ok();
 
     let new = demo("penguins-2009.csv");
-    let predicted = here.septet(&["predict", text(&new), "--model", "penguins"]).ok();
+    let predicted = here
+        .septet(&["predict", text(&new), "--model", "penguins"])
+        .ok();
     let mut lines = predicted.stdout.lines();
-    assert_eq!(lines.next().unwrap(), "row,prediction,probability_female,probability_male");
+    assert_eq!(
+        lines.next().unwrap(),
+        "row,prediction,probability_female,probability_male"
+    );
     let rows: Vec<_> = lines.collect();
     assert_eq!(rows.len(), 120);
     let truth = std::fs::read_to_string(&new).unwrap();
@@ -80,23 +101,50 @@ fn predict_and_monitor_a_deployed_model() {
         .count();
     assert!(right >= 96, "only {right} of 120 are right");
 
-    here.septet(&["predict", text(&new), "--model", "penguins@1", "--output", "out.csv"]).ok();
-    assert_eq!(std::fs::read_to_string(here.path("out.csv")).unwrap(), predicted.stdout);
+    here.septet(&[
+        "predict",
+        text(&new),
+        "--model",
+        "penguins@1",
+        "--output",
+        "out.csv",
+    ])
+    .ok();
+    assert_eq!(
+        std::fs::read_to_string(here.path("out.csv")).unwrap(),
+        predicted.stdout
+    );
 
-    let same = here.septet(&["monitor", text(&data), "--model", "penguins", "--json"]).json();
+    let same = here
+        .septet(&["monitor", text(&data), "--model", "penguins", "--json"])
+        .json();
     assert_eq!(same["rows"], 224);
     assert_eq!(same["drifted"], false, "{same}");
     let drifted = demo("penguins-2009-kg.csv");
     let drift = here
-        .septet(&["monitor", text(&drifted), "--model", "penguins", "--labels", "sex", "--json"])
+        .septet(&[
+            "monitor",
+            text(&drifted),
+            "--model",
+            "penguins",
+            "--labels",
+            "sex",
+            "--json",
+        ])
         .json();
     assert_eq!(drift["drifted"], true, "{drift}");
     let columns = drift["columns"].as_array().unwrap();
-    let mass = columns.iter().find(|column| column["name"] == "body_mass_g").unwrap();
+    let mass = columns
+        .iter()
+        .find(|column| column["name"] == "body_mass_g")
+        .unwrap();
     assert_eq!(mass["test"], "psi");
     assert_eq!(mass["drifted"], true);
     assert!(mass["statistic"].as_f64().unwrap() > mass["threshold"].as_f64().unwrap());
-    assert!(drift["performance"]["accuracy"].as_f64().is_some(), "{drift}");
+    assert!(
+        drift["performance"]["accuracy"].as_f64().is_some(),
+        "{drift}"
+    );
     let queues = here.septet(&["queues", "--json"]).json();
     assert_eq!(queues["queues"][0]["queue"], "alerts", "{queues}");
 }
@@ -105,15 +153,32 @@ fn predict_and_monitor_a_deployed_model() {
 fn several_files_are_parts_of_one_dataset() {
     let here = Workplace::new();
     let (first, second) = (demo("penguins.csv"), demo("penguins-2009.csv"));
-    let arguments = ["run", text(&first), text(&second), "--target", "species", "--json"];
+    let arguments = [
+        "run",
+        text(&first),
+        text(&second),
+        "--target",
+        "species",
+        "--json",
+    ];
     let report = here.septet(&arguments).json();
     assert_eq!(report["dataset"]["rows"], 344);
     let ingests = report["stages"].as_array().unwrap().iter();
-    assert_eq!(ingests.filter(|stage| stage["stage"] == "ingest").count(), 2);
+    assert_eq!(
+        ingests.filter(|stage| stage["stage"] == "ingest").count(),
+        2
+    );
     // Only the new part is ingested where one is added.
     let third = here.write("more.csv", std::fs::read(&second).unwrap().repeat(1));
-    let arguments =
-        ["run", text(&first), text(&second), text(&third), "--target", "species", "--json"];
+    let arguments = [
+        "run",
+        text(&first),
+        text(&second),
+        text(&third),
+        "--target",
+        "species",
+        "--json",
+    ];
     let report = here.septet(&arguments).json();
     let cached: Vec<_> = report["stages"]
         .as_array()
@@ -122,7 +187,11 @@ fn several_files_are_parts_of_one_dataset() {
         .filter(|stage| stage["stage"] == "ingest")
         .map(|stage| stage["cached"].as_bool().unwrap())
         .collect();
-    assert_eq!(cached, [true, true, true], "the third part has the content of the second");
+    assert_eq!(
+        cached,
+        [true, true, true],
+        "the third part has the content of the second"
+    );
 }
 
 #[test]
@@ -130,8 +199,15 @@ fn regression() {
     let here = Workplace::new();
     let data = demo("penguins.csv");
     for algorithm in ["ridge", "linear-regression", "random-forest"] {
-        let arguments =
-            ["run", text(&data), "--target", "body_mass_g", "--algorithm", algorithm, "--json"];
+        let arguments = [
+            "run",
+            text(&data),
+            "--target",
+            "body_mass_g",
+            "--algorithm",
+            algorithm,
+            "--json",
+        ];
         let report = here.septet(&arguments).json();
         assert_eq!(report["model"]["algorithm"], algorithm);
         assert!(report["metrics"]["r2"].as_f64().unwrap() > 0.7, "{report}");
@@ -145,14 +221,21 @@ fn regression() {
 fn a_stage_runs_alone_and_its_table_goes_into_the_next() {
     let here = Workplace::new();
     let input = format!("source={}", text(&demo("penguins.csv")));
-    here.septet(&["invoke", "ingest", "--input", &input, "--out", "one"]).ok();
+    here.septet(&["invoke", "ingest", "--input", &input, "--out", "one"])
+        .ok();
     let outcome: Value =
         serde_json::from_slice(&std::fs::read(here.path("one/outcome.json")).unwrap()).unwrap();
     assert_eq!(outcome["outputs"][0]["name"], "table");
     assert!(here.path("one/table.arrow").exists());
     let arguments = [
-        "invoke", "preprocess", "--input", "table=one/table.arrow", "--param", "target=sex",
-        "--out", "two",
+        "invoke",
+        "preprocess",
+        "--input",
+        "table=one/table.arrow",
+        "--param",
+        "target=sex",
+        "--out",
+        "two",
     ];
     here.septet(&arguments).ok();
     assert!(here.path("two/train.arrow").exists());
@@ -172,11 +255,23 @@ fn init_writes_settings_that_are_read() {
 fn grants_stages_and_completions_need_no_store() {
     let here = Workplace::new();
     let grants = here.septet(&["grants", "--json"]).json();
-    assert_eq!(grants["stages"].as_array().map(Vec::len), Some(7), "{grants}");
+    assert_eq!(
+        grants["stages"].as_array().map(Vec::len),
+        Some(7),
+        "{grants}"
+    );
     let stages = here.septet(&["stages", "--json"]).json();
-    assert_eq!(stages["stages"].as_array().map(Vec::len), Some(7), "{stages}");
+    assert_eq!(
+        stages["stages"].as_array().map(Vec::len),
+        Some(7),
+        "{stages}"
+    );
     let train = here.septet(&["stages", "show", "train"]).ok();
-    assert!(train.stdout.contains("septet:capability/blob-read"), "{}", train.stdout);
+    assert!(
+        train.stdout.contains("septet:capability/blob-read"),
+        "{}",
+        train.stdout
+    );
     let completions = here.septet(&["completions", "bash"]).ok();
     assert!(completions.stdout.contains("septet"));
     assert!(!here.path(".septet").exists());
@@ -185,11 +280,19 @@ fn grants_stages_and_completions_need_no_store() {
 #[test]
 fn narrowed_grants_refuse_a_stage_that_wants_more() {
     let here = Workplace::new();
-    here.write("septet.toml", "[grants]\ndeploy = [\"blob-read\", \"blob-write\", \"log\"]\n");
+    here.write(
+        "septet.toml",
+        "[grants]\ndeploy = [\"blob-read\", \"blob-write\", \"log\"]\n",
+    );
     let data = demo("penguins.csv");
-    let line = here.septet(&["run", text(&data), "--target", "sex"]).refused();
+    let line = here
+        .septet(&["run", text(&data), "--target", "sex"])
+        .refused();
     for part in ["deploy", "registry-propose", "grant"] {
         assert!(line.contains(part), "'{part}' is not in: {line}");
     }
-    assert!(!here.path(".septet").exists(), "refused before anything ran");
+    assert!(
+        !here.path(".septet").exists(),
+        "refused before anything ran"
+    );
 }

@@ -13,7 +13,9 @@ fn run(here: &Workplace, more: &[&str]) -> Value {
 
 fn cached(report: &Value) -> Vec<bool> {
     let stages = report["stages"].as_array().unwrap().iter();
-    stages.map(|stage| stage["cached"].as_bool().unwrap()).collect()
+    stages
+        .map(|stage| stage["cached"].as_bool().unwrap())
+        .collect()
 }
 
 #[test]
@@ -27,7 +29,9 @@ fn a_second_identical_run_executes_nothing() {
         assert_eq!(first[part], second[part]);
     }
     let data = demo("penguins.csv");
-    let shown = here.septet(&["run", data.to_str().unwrap(), "--target", "sex"]).ok();
+    let shown = here
+        .septet(&["run", data.to_str().unwrap(), "--target", "sex"])
+        .ok();
     assert!(shown.stdout.contains("cached"), "{}", shown.stdout);
 }
 
@@ -41,7 +45,9 @@ fn after_a_rollback_the_same_run_is_evaluated_and_promoted_afresh() {
     let second = run(&here, &["--param", "C=0.9"]);
     assert_eq!(second["deployed"]["version"], 2, "{second}");
     here.septet(&["models", "rollback", "penguins"]).ok();
-    let shown = here.septet(&["models", "show", "penguins", "--json"]).json();
+    let shown = here
+        .septet(&["models", "show", "penguins", "--json"])
+        .json();
     assert_eq!(shown["aliases"][0]["version"], 1, "{shown}");
 
     let again = run(&here, &["--param", "C=0.9"]);
@@ -57,8 +63,12 @@ fn after_a_rollback_the_same_run_is_evaluated_and_promoted_afresh() {
         .iter()
         .map(|entry| (entry["from"].as_u64(), entry["to"].as_u64()))
         .collect();
-    let expected =
-        [(None, Some(1)), (Some(1), Some(2)), (Some(2), Some(1)), (Some(1), Some(2))];
+    let expected = [
+        (None, Some(1)),
+        (Some(1), Some(2)),
+        (Some(2), Some(1)),
+        (Some(1), Some(2)),
+    ];
     assert_eq!(moves, expected, "{log}");
 }
 
@@ -80,14 +90,25 @@ fn two_stores_give_byte_identical_models() {
 fn a_worse_model_is_registered_but_not_deployed() {
     let here = Workplace::new();
     run(&here, &[]);
-    let stump = ["--algorithm", "random-forest", "--param", "n_estimators=1", "--param", "max_depth=1"];
+    let stump = [
+        "--algorithm",
+        "random-forest",
+        "--param",
+        "n_estimators=1",
+        "--param",
+        "max_depth=1",
+    ];
     let worse = run(&here, &stump);
     assert_eq!(worse["gate"]["verdict"], "fail", "{worse}");
     assert_eq!(worse["deployed"], Value::Null);
     assert_eq!(worse["model"]["version"], 2);
-    let shown = here.septet(&["models", "show", "penguins", "--json"]).json();
+    let shown = here
+        .septet(&["models", "show", "penguins", "--json"])
+        .json();
     assert_eq!(shown["aliases"][0]["version"], 1, "{shown}");
     here.septet(&["models", "promote", "penguins@2"]).ok();
-    let shown = here.septet(&["models", "show", "penguins", "--json"]).json();
+    let shown = here
+        .septet(&["models", "show", "penguins", "--json"])
+        .json();
     assert_eq!(shown["aliases"][0]["version"], 2, "{shown}");
 }

@@ -36,7 +36,13 @@ impl Ran {
     /// The command must have succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
-        assert_eq!(self.code, Some(0), "stderr: {}\nstdout: {}", self.stderr, self.stdout);
+        assert_eq!(
+            self.code,
+            Some(0),
+            "stderr: {}\nstdout: {}",
+            self.stderr,
+            self.stdout
+        );
         self
     }
 
@@ -50,12 +56,26 @@ impl Ran {
     /// The command must have failed with one clear line on standard error, which is returned.
     #[track_caller]
     pub(crate) fn refused(self) -> String {
-        assert!(matches!(self.code, Some(code) if code != 0), "it was not refused: {self:?}");
+        assert!(
+            matches!(self.code, Some(code) if code != 0),
+            "it was not refused: {self:?}"
+        );
         let line = self.stderr.trim_end();
         assert!(!line.is_empty(), "nothing was said: {self:?}");
-        assert_eq!(line.lines().count(), 1, "more than one line: {}", self.stderr);
+        assert_eq!(
+            line.lines().count(),
+            1,
+            "more than one line: {}",
+            self.stderr
+        );
         assert!(line.starts_with("septet: "), "{line}");
-        for unwanted in ["panicked", "backtrace", "wasm backtrace", "RUST_BACKTRACE", "Error {"] {
+        for unwanted in [
+            "panicked",
+            "backtrace",
+            "wasm backtrace",
+            "RUST_BACKTRACE",
+            "Error {",
+        ] {
             assert!(!line.contains(unwanted), "{line}");
         }
         assert!(self.stdout.is_empty(), "half an answer: {}", self.stdout);
@@ -66,7 +86,9 @@ impl Ran {
 impl Workplace {
     /// An empty folder.
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().unwrap() }
+        Self {
+            folder: TempDir::new().unwrap(),
+        }
     }
 
     /// Where a file of this name is.
@@ -93,7 +115,10 @@ impl Workplace {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("SEPTET_STORE")
-            .env("SEPTET_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env(
+                "SEPTET_CACHE",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+            )
             .env("NO_COLOR", "1");
         command
     }
@@ -106,5 +131,7 @@ pub(crate) fn binary() -> &'static Path {
 
 /// A file of the demo's data.
 pub(crate) fn demo(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("demo").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("demo")
+        .join(name)
 }

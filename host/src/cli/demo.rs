@@ -40,7 +40,11 @@ const SHOWN: usize = 5;
 pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> {
     let begun = Instant::now();
     let folder = &demo.dir;
-    let store = origin.global.store.get_or_insert_with(|| folder.join(".septet")).clone();
+    let store = origin
+        .global
+        .store
+        .get_or_insert_with(|| folder.join(".septet"))
+        .clone();
     // The demo shows the defaults, whatever settings lie around.
     origin.settings = Settings::default();
     if demo.fresh {
@@ -50,7 +54,13 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         write(&folder.join(name), text)?;
     }
     let quiet = origin.global.json;
-    let say = |text: &str| if quiet { Ok(()) } else { output::text_line(text) };
+    let say = |text: &str| {
+        if quiet {
+            Ok(())
+        } else {
+            output::text_line(text)
+        }
+    };
     let drawing = Drawing::new();
     let session = origin.session(Mode::Create).await?;
     session.prepare(&Stage::ALL, &drawing).await?;
@@ -69,9 +79,15 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
     let mut lines = Vec::new();
     say(&train::text(&summary))?;
 
-    say(&format!("\nThe birds of 2009, which it has never seen:\nseptet predict {NEW} --model {MODEL}\n"))?;
+    say(&format!(
+        "\nThe birds of 2009, which it has never seen:\nseptet predict {NEW} --model {MODEL}\n"
+    ))?;
     let data = folder.join(NEW);
-    let ask = Predict { data: data.clone(), model: MODEL.to_owned(), output: None };
+    let ask = Predict {
+        data: data.clone(),
+        model: MODEL.to_owned(),
+        output: None,
+    };
     let sources = request::sources(&session, &[data]).await?;
     let request = request::predict(&session, &origin, &ask, "csv", sources).await?;
     let predicted = session.complete(request, Arc::clone(&drawing)).await?;
@@ -105,7 +121,10 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
             "seconds": begun.elapsed().as_secs_f64(),
         }));
     }
-    say(&format!("\npredict and monitor ran these:\n\n{}", summary::stage_table(&lines)))?;
+    say(&format!(
+        "\npredict and monitor ran these:\n\n{}",
+        summary::stage_table(&lines)
+    ))?;
     let (septet, folder, store) = (program(), folder.display(), store.display());
     say(&format!(
         "\nSeven components, {:.1} s. Each could touch only what it was granted.\n\
@@ -122,7 +141,9 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
 
 /// How the program was called, for commands that can be copied.
 fn program() -> String {
-    std::env::args().next().unwrap_or_else(|| "septet".to_owned())
+    std::env::args()
+        .next()
+        .unwrap_or_else(|| "septet".to_owned())
 }
 
 /// The predictions as CSV.
@@ -130,7 +151,9 @@ async fn predictions(
     session: &Session,
     state: &septet::pipeline::RunState,
 ) -> anyhow::Result<String> {
-    let output = state.output(Stage::Infer, "predictions").context("infer made no predictions")?;
+    let output = state
+        .output(Stage::Infer, "predictions")
+        .context("infer made no predictions")?;
     let mut bytes = Vec::new();
     predict::copy(session, output.digest, |piece| {
         bytes.extend_from_slice(piece);
@@ -147,11 +170,23 @@ fn shown(predictions: &str) -> String {
     let header = cells(lines.next().unwrap_or_default());
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let rows: Vec<Vec<String>> = lines.map(cells).collect();
-    let truth = DATA.iter().find(|(name, _)| *name == NEW).map_or("", |(_, text)| text);
-    let truth = truth.lines().skip(1).filter_map(|line| line.rsplit(',').next());
+    let truth = DATA
+        .iter()
+        .find(|(name, _)| *name == NEW)
+        .map_or("", |(_, text)| text);
+    let truth = truth
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.rsplit(',').next());
     let known = rows.iter().zip(truth).filter(|(_, truth)| *truth != "NA");
-    let right = known.clone().filter(|(row, truth)| row.get(1).is_some_and(|cell| cell == truth));
-    let (right, known, more) = (right.count(), known.count(), rows.len().saturating_sub(SHOWN));
+    let right = known
+        .clone()
+        .filter(|(row, truth)| row.get(1).is_some_and(|cell| cell == truth));
+    let (right, known, more) = (
+        right.count(),
+        known.count(),
+        rows.len().saturating_sub(SHOWN),
+    );
     let table = output::table(&header, &header, rows.into_iter().take(SHOWN).collect());
     format!("{table}\n… and {more} more rows; {right} of the {known} whose sex was noted are right")
 }
@@ -170,6 +205,9 @@ fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
     if fs::read_to_string(path).is_ok_and(|there| there == text) {
         return Ok(());
     }
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+    let written = path
+        .parent()
+        .map_or(Ok(()), fs::create_dir_all)
+        .and_then(|()| fs::write(path, text));
     written.with_context(|| format!("the demo's data can't be written to {}", path.display()))
 }

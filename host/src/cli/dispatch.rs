@@ -6,7 +6,8 @@ use anyhow::Context as _;
 
 use super::{
     args::{Cli, Command},
-    demo, grants, init, invoke, logging, models, monitor, predict, queues, runs, session::Origin,
+    demo, grants, init, invoke, logging, models, monitor, predict, queues, runs,
+    session::Origin,
     stages, train,
 };
 use crate::config::{Environment, Settings};
@@ -33,7 +34,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     }
     let settings = Settings::load(global.config.as_deref())?;
     let environment = Environment::read();
-    let origin = Origin { global, settings, environment };
+    let origin = Origin {
+        global,
+        settings,
+        environment,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -27,7 +27,10 @@ impl Drawing {
             ProgressDrawTarget::hidden()
         };
         let bars = MultiProgress::with_draw_target(target);
-        Arc::new(Self { bars, running: Mutex::default() })
+        Arc::new(Self {
+            bars,
+            running: Mutex::default(),
+        })
     }
 
     /// A spinner that is there as long as the value, if that is long enough to be seen.
@@ -80,7 +83,9 @@ impl Observer for Drawing {
         if let Some(total) = total {
             if bar.length() != Some(total) {
                 bar.set_length(total);
-                bar.set_style(style("  {spinner} {prefix:<11} {bar:24} {pos}/{len} {elapsed}"));
+                bar.set_style(style(
+                    "  {spinner} {prefix:<11} {bar:24} {pos}/{len} {elapsed}",
+                ));
             }
         } else {
             bar.set_message(format!("{done} done"));
@@ -107,7 +112,10 @@ impl Observer for Drawing {
             bar.finish_and_clear();
         }
         let stage = invocation.stage;
-        tracing::warn!("{stage}: attempt {attempt} follows in {:.1} s: {reason}", delay.as_secs_f64());
+        tracing::warn!(
+            "{stage}: attempt {attempt} follows in {:.1} s: {reason}",
+            delay.as_secs_f64()
+        );
     }
 
     fn refused(&self, queue: &str, reason: &str) {

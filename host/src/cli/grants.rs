@@ -39,7 +39,10 @@ pub(crate) async fn grants(origin: &Origin) -> anyhow::Result<()> {
     };
     let none = BTreeMap::new();
     let used = |stage: Stage, capability: Capability| {
-        let counts = usage.as_ref().and_then(|usage| usage.get(&stage)).unwrap_or(&none);
+        let counts = usage
+            .as_ref()
+            .and_then(|usage| usage.get(&stage))
+            .unwrap_or(&none);
         counts.get(capability.name()).copied().unwrap_or(0)
     };
     let reach = |stage: Stage, capability: Capability| {
@@ -78,13 +81,26 @@ pub(crate) async fn grants(origin: &Origin) -> anyhow::Result<()> {
                 (Some(_), calls) => calls.to_string(),
             };
             rows.push(vec![
-                if at == 0 { stage.to_string() } else { String::new() },
+                if at == 0 {
+                    stage.to_string()
+                } else {
+                    String::new()
+                },
                 capability.name().to_owned(),
                 reach(stage, *capability),
                 calls,
             ]);
         }
     }
-    rows.push(vec!["transform".into(), "none".into(), "a user's transform gets rows, gives rows".into(), "–".into()]);
-    output::text_line(&output::table(&["stage", "grant", "reaches", "calls"], &["calls"], rows))
+    rows.push(vec![
+        "transform".into(),
+        "none".into(),
+        "a user's transform gets rows, gives rows".into(),
+        "–".into(),
+    ]);
+    output::text_line(&output::table(
+        &["stage", "grant", "reaches", "calls"],
+        &["calls"],
+        rows,
+    ))
 }

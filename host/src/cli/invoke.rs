@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use septet::{
     contract::{Call, Disposition, Executed, Origin as CallOrigin, Outcome, PinnedAlias, Stage},
-    pipeline::{Executor as _, Observer as _, Invocation, Pipeline, Progress},
+    pipeline::{Executor as _, Invocation, Observer as _, Pipeline, Progress},
     store::memory,
     trigger::Stages,
 };
@@ -29,14 +29,19 @@ pub(crate) async fn invoke(origin: &Origin, invoke: &Invoke) -> anyhow::Result<(
     empty(&invoke.out)?;
     let store = memory();
     let stages = origin.stages(&store)?;
-    let session = Session { pipeline: Pipeline::new(store), stages };
+    let session = Session {
+        pipeline: Pipeline::new(store),
+        stages,
+    };
     let call = call(&session, invoke, &inputs).await?;
     let drawing = Drawing::new();
     let watch = Invocation::new("invoke", invoke.stage, 0);
     drawing.started(&watch, 1);
     let observer = Arc::clone(&drawing);
     let progress: Progress = Arc::new(move |done, total| observer.progress(&watch, done, total));
-    let executed = Stages(Arc::clone(&session.stages)).execute(call, progress).await;
+    let executed = Stages(Arc::clone(&session.stages))
+        .execute(call, progress)
+        .await;
     drawing.finish();
     let executed = executed?;
     let outcome = outcome(invoke.stage, &executed)?;
@@ -82,7 +87,10 @@ fn empty(out: &Path) -> anyhow::Result<()> {
     let shown = out.display();
     match fs::read_dir(out) {
         Ok(mut entries) => {
-            ensure!(entries.next().is_none(), "the folder {shown} is not empty: name a new one");
+            ensure!(
+                entries.next().is_none(),
+                "the folder {shown} is not empty: name a new one"
+            );
             Ok(())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -132,18 +140,32 @@ async fn call(
         seed: invoke.seed,
         infer: session.component(Stage::Infer)?,
         transforms,
-        origin: CallOrigin { run: "invoke".to_owned(), unit: 0, attempt: 1 },
+        origin: CallOrigin {
+            run: "invoke".to_owned(),
+            unit: 0,
+            attempt: 1,
+        },
     })
 }
 
 /// Without a store there is no registry: the alias that the stage is told of is not set.
 fn aliases(parameters: &Map<String, Value>) -> Vec<PinnedAlias> {
-    let text = |name: &str| parameters.get(name).and_then(Value::as_str).map(str::to_owned);
+    let text = |name: &str| {
+        parameters
+            .get(name)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     let Some(model) = text("model") else {
         return Vec::new();
     };
     let alias = text("alias").unwrap_or_else(|| "champion".to_owned());
-    vec![PinnedAlias { model, alias, revision: 0, version: None }]
+    vec![PinnedAlias {
+        model,
+        alias,
+        revision: 0,
+        version: None,
+    }]
 }
 
 fn outcome(stage: Stage, executed: &Executed) -> anyhow::Result<Outcome> {
@@ -170,7 +192,11 @@ async fn write(session: &Session, outcome: &Outcome, out: &Path) -> anyhow::Resu
             "the artifact '{}' has a name that can't be a file's",
             artifact.name.escape_debug()
         );
-        let path = out.join(format!("{}.{}", artifact.name, source::ending(&artifact.media_type)));
+        let path = out.join(format!(
+            "{}.{}",
+            artifact.name,
+            source::ending(&artifact.media_type)
+        ));
         let failed = || format!("{} can't be written", path.display());
         let mut file = fs::File::create_new(&path).with_context(failed)?;
         super::predict::copy(session, artifact.digest, |piece| {

@@ -1,21 +1,34 @@
 //! Log lines on standard error.
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::{Layer as _, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
 
 use super::args::{Global, LogFormat};
 
 /// Starts logging: warnings, or more with `-v`, or nothing of what libraries say below that.
 pub(crate) fn start(global: &Global) {
-    let filter = match global.verbose {
-        0 => "error,septet=warn",
-        1 => "warn,septet=info",
-        2 => "info,septet=debug",
-        _ => "debug,septet=trace",
+    let (others, ours) = match global.verbose {
+        0 => (LevelFilter::ERROR, LevelFilter::WARN),
+        1 => (LevelFilter::WARN, LevelFilter::INFO),
+        2 => (LevelFilter::INFO, LevelFilter::DEBUG),
+        _ => (LevelFilter::DEBUG, LevelFilter::TRACE),
     };
-    let base = fmt().with_env_filter(EnvFilter::new(filter)).with_writer(std::io::stderr);
+    let filter = Targets::new()
+        .with_default(others)
+        .with_target("septet", ours);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let registry = tracing_subscriber::registry();
     // A second start in one process would be a defect of ours and costs nothing but log lines.
     let _started = match global.log_format {
-        LogFormat::Text => base.with_target(false).with_ansi(false).try_init(),
-        LogFormat::Json => base.json().flatten_event(true).try_init(),
+        LogFormat::Text => registry
+            .with(lines.with_target(false).with_filter(filter))
+            .try_init(),
+        LogFormat::Json => registry
+            .with(lines.json().flatten_event(true).with_filter(filter))
+            .try_init(),
     };
 }

@@ -51,17 +51,27 @@ async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
     }
     let rows = models.iter().map(|model| {
         let champion = model.pointed_at(CHAMPION);
-        let summary = champion.map(|version| object(&version.pinned.summary)).unwrap_or_default();
+        let summary = champion
+            .map(|version| object(&version.pinned.summary))
+            .unwrap_or_default();
         vec![
             model.name.clone(),
             model.versions.len().to_string(),
-            champion.map_or("–".to_owned(), |version| version.pinned.number.to_string()),
+            champion.map_or("–".to_owned(), |version| {
+                version.pinned.number.to_string()
+            }),
             summary::text(&summary, "algorithm"),
-            champion.map(|version| version.when.clone()).unwrap_or_default(),
+            champion
+                .map(|version| version.when.clone())
+                .unwrap_or_default(),
         ]
     });
     let header = ["model", "versions", "champion", "algorithm", "registered"];
-    output::text_line(&output::table(&header, &["versions", "champion"], rows.collect()))
+    output::text_line(&output::table(
+        &header,
+        &["versions", "champion"],
+        rows.collect(),
+    ))
 }
 
 async fn show(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Result<()> {
@@ -98,9 +108,13 @@ async fn show(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resu
             .collect();
         let metrics = summary.get("metrics").and_then(Value::as_object);
         let metrics = metrics.into_iter().flatten().filter_map(|(name, value)| {
-            value.as_f64().map(|value| format!("{name} {}", output::figure(value)))
+            value
+                .as_f64()
+                .map(|value| format!("{name} {}", output::figure(value)))
         });
-        let gate = summary.get("gate").map(|gate| summary::text(gate, "verdict"));
+        let gate = summary
+            .get("gate")
+            .map(|gate| summary::text(gate, "verdict"));
         vec![
             number.to_string(),
             names.join(" "),
@@ -111,7 +125,15 @@ async fn show(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resu
             version.when.clone(),
         ]
     });
-    let header = ["version", "alias", "algorithm", "gate", "metrics", "bundle", "registered"];
+    let header = [
+        "version",
+        "alias",
+        "algorithm",
+        "gate",
+        "metrics",
+        "bundle",
+        "registered",
+    ];
     output::text_line(&output::table(&header, &["version"], rows.collect()))
 }
 
@@ -164,10 +186,22 @@ async fn promote(
 ) -> anyhow::Result<()> {
     let asked: ModelRef = model.parse()?;
     let Selector::Version(version) = asked.selector else {
-        anyhow::bail!("which version of {}? say {}@VERSION", asked.name, asked.name);
+        anyhow::bail!(
+            "which version of {}? say {}@VERSION",
+            asked.name,
+            asked.name
+        );
     };
     let registry = pipeline.registry();
-    registry.promote(&asked.name, CHAMPION, version, &origin.environment.user, reason).await?;
+    registry
+        .promote(
+            &asked.name,
+            CHAMPION,
+            version,
+            &origin.environment.user,
+            reason,
+        )
+        .await?;
     moved(origin, &asked.name, version)
 }
 
@@ -179,8 +213,9 @@ async fn rollback(
 ) -> anyhow::Result<()> {
     let asked: ModelRef = model.parse()?;
     let registry = pipeline.registry();
-    let version =
-        registry.rollback(&asked.name, CHAMPION, &origin.environment.user, reason).await?;
+    let version = registry
+        .rollback(&asked.name, CHAMPION, &origin.environment.user, reason)
+        .await?;
     moved(origin, &asked.name, version)
 }
 

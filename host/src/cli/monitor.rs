@@ -19,7 +19,11 @@ pub(crate) async fn monitor(origin: &Origin, monitor: &Monitor) -> anyhow::Resul
     let request = request::monitor(&session, origin, monitor, sources).await?;
     let state = session.complete(request, drawing).await?;
     let drift = drift(&session.pipeline, &state).await?;
-    if origin.global.json { output::json(&drift) } else { output::text_line(&text(&drift)) }
+    if origin.global.json {
+        output::json(&drift)
+    } else {
+        output::text_line(&text(&drift))
+    }
 }
 
 /// Monitor's report, with the run in front.
@@ -59,7 +63,11 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
             summary::text(column, "test"),
             figure("statistic"),
             figure("threshold"),
-            if drifted(&column) { "drifted".to_owned() } else { "–".to_owned() },
+            if drifted(&column) {
+                "drifted".to_owned()
+            } else {
+                "–".to_owned()
+            },
         ]
     });
     let header = ["column", "test", "statistic", "threshold", ""];
@@ -67,7 +75,9 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
     let mut text = format!("{head}\n\n{table}");
     if let Some(performance) = drift.get("performance").and_then(Value::as_object) {
         let figures = performance.iter().filter_map(|(name, value)| {
-            value.as_f64().map(|value| format!("{name} {}", output::figure(value)))
+            value
+                .as_f64()
+                .map(|value| format!("{name} {}", output::figure(value)))
         });
         text.push_str("\n\nwith the labels: ");
         text.push_str(&figures.collect::<Vec<_>>().join("   "));

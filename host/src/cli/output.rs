@@ -17,7 +17,10 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// Prints text and ends the line.
 pub(crate) fn text_line(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    finish(out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
+    finish(
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.write_all(b"\n")),
+    )
 }
 
 /// Prints bytes as they are.
@@ -36,7 +39,9 @@ fn finish(written: io::Result<()>) -> anyhow::Result<()> {
 /// A table without lines: a header and rows. Columns named in `right` are aligned to the right.
 pub(crate) fn table(header: &[&str], right: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header.iter().copied());
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(header.iter().copied());
     for row in rows {
         table.add_row(row);
     }
@@ -46,7 +51,10 @@ pub(crate) fn table(header: &[&str], right: &[&str], rows: Vec<Vec<String>>) -> 
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     lines.join("\n")
 }
 
@@ -60,7 +68,11 @@ pub(crate) fn size(bytes: u64) -> String {
         unit += 1;
     }
     let name = UNITS.get(unit).copied().unwrap_or_default();
-    if unit == 0 { format!("{bytes} {name}") } else { format!("{value:.1} {name}") }
+    if unit == 0 {
+        format!("{bytes} {name}")
+    } else {
+        format!("{value:.1} {name}")
+    }
 }
 
 /// A figure with four significant digits, without an exponent where it needs none.
@@ -94,6 +106,9 @@ mod tests {
     #[test]
     fn tables_are_aligned() {
         let rows = vec![vec!["a".into(), "1".into()], vec!["bb".into(), "20".into()]];
-        assert_eq!(table(&["name", "n"], &["n"], rows), "name   n\na      1\nbb    20");
+        assert_eq!(
+            table(&["name", "n"], &["n"], rows),
+            "name   n\na      1\nbb    20"
+        );
     }
 }

@@ -20,7 +20,10 @@ const PIECE: u32 = 1 << 20;
 /// Predicts the rows of a file.
 pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Result<()> {
     source::check(&predict.data)?;
-    let format = predict.output.as_deref().map_or(Ok("csv"), request::format_of)?;
+    let format = predict
+        .output
+        .as_deref()
+        .map_or(Ok("csv"), request::format_of)?;
     // Where the file can't be made, nothing is predicted.
     let target = predict.output.as_deref().map(Target::new).transpose()?;
     let drawing = Drawing::new();
@@ -28,9 +31,15 @@ pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Resul
     session.prepare(RunKind::Predict.stages(), &drawing).await?;
     let sources = request::sources(&session, std::slice::from_ref(&predict.data)).await?;
     let request = request::predict(&session, origin, predict, format, sources).await?;
-    let model = request.model.as_ref().map(|model| (model.name.clone(), model.version.number));
+    let model = request
+        .model
+        .as_ref()
+        .map(|model| (model.name.clone(), model.version.number));
     let state = session.complete(request, drawing).await?;
-    let rows = summary::metrics(&state, Stage::Infer).get("rows").copied().unwrap_or(0.0) as u64;
+    let rows = summary::metrics(&state, Stage::Infer)
+        .get("rows")
+        .copied()
+        .unwrap_or(0.0) as u64;
     let output = state.output(Stage::Infer, "predictions");
     let output = output.context("infer made no predictions")?;
     let Some(target) = target else {
@@ -54,7 +63,9 @@ pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Resul
         }))
     } else {
         let shown = path.display();
-        output::text_line(&format!("{rows} rows predicted by {name}@{version}: {shown}"))
+        output::text_line(&format!(
+            "{rows} rows predicted by {name}@{version}: {shown}"
+        ))
     }
 }
 
@@ -92,13 +103,21 @@ impl<'a> Target<'a> {
         Ok(Self { path, file })
     }
 
-    async fn fill(mut self, session: &Session, digest: septet::contract::Digest) -> anyhow::Result<()> {
+    async fn fill(
+        mut self,
+        session: &Session,
+        digest: septet::contract::Digest,
+    ) -> anyhow::Result<()> {
         let shown = || format!("{} can't be written", self.path.display());
         let file = &mut self.file;
-        copy(session, digest, |bytes| file.write_all(bytes).with_context(shown)).await?;
+        copy(session, digest, |bytes| {
+            file.write_all(bytes).with_context(shown)
+        })
+        .await?;
         self.file.as_file().sync_all().with_context(shown)?;
         let path = self.path;
         let kept = self.file.persist(path);
-        kept.map(drop).with_context(|| format!("{} can't be written", path.display()))
+        kept.map(drop)
+            .with_context(|| format!("{} can't be written", path.display()))
     }
 }

@@ -41,8 +41,14 @@ async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
     if counts.is_empty() {
         return output::text_line("all queues are empty");
     }
-    let rows = counts.into_iter().map(|(queue, messages)| vec![queue, messages.to_string()]);
-    output::text_line(&output::table(&["queue", "messages"], &["messages"], rows.collect()))
+    let rows = counts
+        .into_iter()
+        .map(|(queue, messages)| vec![queue, messages.to_string()]);
+    output::text_line(&output::table(
+        &["queue", "messages"],
+        &["messages"],
+        rows.collect(),
+    ))
 }
 
 async fn peek(
@@ -70,7 +76,9 @@ async fn peek(
         Some(_) => &["id", "when", "attempt", "run", "reason"],
         None => &["id", "body"],
     };
-    let rows = messages.iter().map(|message| header.iter().map(|key| text(message, key)).collect());
+    let rows = messages
+        .iter()
+        .map(|message| header.iter().map(|key| text(message, key)).collect());
     output::text_line(&output::table(header, &[], rows.collect()))
 }
 
@@ -141,5 +149,8 @@ async fn replay(origin: &Origin, queue: &str, id: Option<&str>) -> anyhow::Resul
     if origin.global.json {
         return output::json(&json!({ "queue": queue, "runs": ended }));
     }
-    output::text_line(&format!("{} runs were taken up again and are done", ended.len()))
+    output::text_line(&format!(
+        "{} runs were taken up again and are done",
+        ended.len()
+    ))
 }

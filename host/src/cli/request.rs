@@ -40,18 +40,33 @@ impl Train {
             Some(name) => name,
             None => model_name(run.data.first().map_or(Path::new(""), PathBuf::as_path)),
         };
-        let task = run.task.map(Task::name).map(str::to_owned).or_else(|| settings.run.task.clone());
+        let task = run
+            .task
+            .map(Task::name)
+            .map(str::to_owned)
+            .or_else(|| settings.run.task.clone());
         let test_share = run.test_share.or(settings.preprocess.test_share);
         if let Some(share) = test_share {
-            ensure!(share > 0.0 && share < 1.0, "test_share is {share}: give a share between 0 and 1");
+            ensure!(
+                share > 0.0 && share < 1.0,
+                "test_share is {share}: give a share between 0 and 1"
+            );
         }
         let mut preprocess = Parameters::new();
         preprocess.set("target", Some(target));
         preprocess.set("task", task);
         preprocess.set("test_share", test_share);
-        preprocess.set("key", run.key.clone().or_else(|| settings.preprocess.key.clone()));
+        preprocess.set(
+            "key",
+            run.key.clone().or_else(|| settings.preprocess.key.clone()),
+        );
         let mut train = Parameters::new();
-        train.set("algorithm", run.algorithm.clone().or_else(|| settings.train.algorithm.clone()));
+        train.set(
+            "algorithm",
+            run.algorithm
+                .clone()
+                .or_else(|| settings.train.algorithm.clone()),
+        );
         let algorithm = algorithm_parameters(run, origin)?;
         train.set("parameters", (!algorithm.is_empty()).then_some(algorithm));
         let mut evaluate = Parameters::new();
@@ -74,7 +89,12 @@ impl Train {
             source::check(path)?;
         }
         let seed = run.seed.or(settings.run.seed).unwrap_or(0);
-        Ok(Self { name, parameters, transforms, seed })
+        Ok(Self {
+            name,
+            parameters,
+            transforms,
+            seed,
+        })
     }
 
     /// Reads the files into the store and writes down what the run is.
@@ -113,7 +133,14 @@ pub(crate) async fn predict(
         (Stage::Ingest, ingest_parameters(origin)),
         (Stage::Infer, json!({ "format": format })),
     ]);
-    with_model(session, RunKind::Predict, &predict.model, parameters, sources).await
+    with_model(
+        session,
+        RunKind::Predict,
+        &predict.model,
+        parameters,
+        sources,
+    )
+    .await
 }
 
 /// A run that compares the rows of `sources` with the model's training rows.
@@ -124,13 +151,23 @@ pub(crate) async fn monitor(
     sources: Vec<Source>,
 ) -> anyhow::Result<RunRequest> {
     let mut parameters = Parameters::new();
-    parameters.set("threshold", monitor.threshold.or(origin.settings.monitor.threshold));
+    parameters.set(
+        "threshold",
+        monitor.threshold.or(origin.settings.monitor.threshold),
+    );
     parameters.set("labels", monitor.labels.clone());
     let parameters = BTreeMap::from([
         (Stage::Ingest, ingest_parameters(origin)),
         (Stage::Monitor, parameters.into()),
     ]);
-    with_model(session, RunKind::Monitor, &monitor.model, parameters, sources).await
+    with_model(
+        session,
+        RunKind::Monitor,
+        &monitor.model,
+        parameters,
+        sources,
+    )
+    .await
 }
 
 async fn with_model(
@@ -174,7 +211,10 @@ pub(crate) async fn sources(session: &Session, paths: &[PathBuf]) -> anyhow::Res
     for path in paths {
         let store = session.pipeline.store();
         let artifact = source::add(store, path, "source", source::media_type(path)).await?;
-        sources.push(Source { label: path.display().to_string(), artifact });
+        sources.push(Source {
+            label: path.display().to_string(),
+            artifact,
+        });
     }
     Ok(sources)
 }
@@ -183,14 +223,21 @@ pub(crate) async fn sources(session: &Session, paths: &[PathBuf]) -> anyhow::Res
 pub(crate) async fn add_transform(session: &Session, path: &Path) -> anyhow::Result<Digest> {
     let store = session.pipeline.store();
     let artifact = source::add(store, path, "transform", "application/wasm").await?;
-    let loaded = session.stages.catalog().load_transform(&artifact.digest).await;
+    let loaded = session
+        .stages
+        .catalog()
+        .load_transform(&artifact.digest)
+        .await;
     loaded.with_context(|| format!("{} can't be used", path.display()))?;
     Ok(artifact.digest)
 }
 
 /// All embedded components.
 fn components(session: &Session) -> anyhow::Result<BTreeMap<Stage, Digest>> {
-    Stage::ALL.into_iter().map(|stage| Ok((stage, session.component(stage)?))).collect()
+    Stage::ALL
+        .into_iter()
+        .map(|stage| Ok((stage, session.component(stage)?)))
+        .collect()
 }
 
 fn ingest_parameters(origin: &Origin) -> Value {
@@ -203,8 +250,10 @@ fn ingest_parameters(origin: &Origin) -> Value {
 /// The settings' parameters, each replaced by the flag of the same name.
 fn algorithm_parameters(run: &Run, origin: &Origin) -> anyhow::Result<Map<String, Value>> {
     let settings = &origin.settings.train.parameters;
-    let mut parameters: Map<String, Value> =
-        settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut parameters: Map<String, Value> = settings
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     for parameter in &run.parameters {
         let (name, value) = source::pair(parameter, "--param", "K=V")?;
         parameters.insert(name.to_owned(), source::value(value));
@@ -214,11 +263,22 @@ fn algorithm_parameters(run: &Run, origin: &Origin) -> anyhow::Result<Map<String
 
 /// A model's name from a file's: its letters and digits, and what stands between them.
 fn model_name(path: &Path) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+    let stem = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy())
+        .unwrap_or_default();
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let name: String = stem.chars().map(|c| if fits(c) { c } else { '-' }).take(64).collect();
+    let name: String = stem
+        .chars()
+        .map(|c| if fits(c) { c } else { '-' })
+        .take(64)
+        .collect();
     let name = name.trim_matches(['-', '.']);
-    if name.is_empty() { "model".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "model".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// A JSON object of those parameters that are set.
@@ -247,7 +307,10 @@ pub(crate) fn format_of(path: &Path) -> anyhow::Result<&'static str> {
     match source::ending(source::media_type(path)) {
         "csv" | "bin" => Ok("csv"),
         "arrow" => Ok("arrow"),
-        other => bail!("{}: predictions are written as .csv or .arrow, not {other}", path.display()),
+        other => bail!(
+            "{}: predictions are written as .csv or .arrow, not {other}",
+            path.display()
+        ),
     }
 }
 

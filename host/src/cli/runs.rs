@@ -30,9 +30,19 @@ async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
         let status = run.status.name().to_owned();
         let seconds = format!("{:.2}", run.seconds);
         let data = run.sources.join(" ");
-        vec![run.id, run.created, run.kind.to_owned(), run.model, status, seconds, data]
+        vec![
+            run.id,
+            run.created,
+            run.kind.to_owned(),
+            run.model,
+            status,
+            seconds,
+            data,
+        ]
     });
-    let header = ["run", "created", "kind", "model", "status", "seconds", "data"];
+    let header = [
+        "run", "created", "kind", "model", "status", "seconds", "data",
+    ];
     output::text_line(&output::table(&header, &["seconds"], rows.collect()))
 }
 
@@ -56,7 +66,11 @@ async fn show(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result
         }));
     }
     let request = &state.request;
-    let data: Vec<&str> = request.sources.iter().map(|source| source.label.as_str()).collect();
+    let data: Vec<&str> = request
+        .sources
+        .iter()
+        .map(|source| source.label.as_str())
+        .collect();
     let mut lines = vec![
         format!("run      {id}"),
         format!("created  {}", request.created),
@@ -74,7 +88,12 @@ async fn show(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result
         let stage = row.stage;
         row.outputs.iter().map(move |artifact| {
             let size = output::size(artifact.size);
-            vec![stage.to_string(), artifact.name.clone(), size, artifact.digest.to_string()]
+            vec![
+                stage.to_string(),
+                artifact.name.clone(),
+                size,
+                artifact.digest.to_string(),
+            ]
         })
     });
     let header = ["stage", "artifact", "size", "sha-256"];
@@ -84,12 +103,19 @@ async fn show(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result
 
 fn notes(row: &StageRow) -> Vec<String> {
     let stage = row.stage;
-    let metrics: Vec<String> =
-        row.metrics.iter().map(|m| format!("{} {}", m.name, output::figure(m.value))).collect();
+    let metrics: Vec<String> = row
+        .metrics
+        .iter()
+        .map(|m| format!("{} {}", m.name, output::figure(m.value)))
+        .collect();
     let mut lines: Vec<String> = metrics
         .chunks(4)
         .map(|few| format!("metrics  {stage}: {}", few.join("   ")))
         .collect();
-    lines.extend(row.notes.iter().map(|note| format!("note     {stage}: {note}")));
+    lines.extend(
+        row.notes
+            .iter()
+            .map(|note| format!("note     {stage}: {note}")),
+    );
     lines
 }

@@ -26,7 +26,9 @@ impl Origin {
     /// The folder of the store.
     pub(crate) fn store(&self) -> PathBuf {
         let flag = self.global.store.as_ref();
-        let chosen = flag.or(self.environment.store.as_ref()).or(self.settings.store.as_ref());
+        let chosen = flag
+            .or(self.environment.store.as_ref())
+            .or(self.settings.store.as_ref());
         chosen.cloned().unwrap_or_else(|| PathBuf::from(".septet"))
     }
 
@@ -48,7 +50,13 @@ impl Origin {
     pub(crate) fn stages(&self, store: &Store) -> anyhow::Result<Arc<StageExecutor>> {
         let limits = self.settings.limits.clone();
         let cache = self.environment.cache.as_deref();
-        Ok(Arc::new(StageExecutor::new(&EMBEDDED, cache, limits, self.grants()?, store)?))
+        Ok(Arc::new(StageExecutor::new(
+            &EMBEDDED,
+            cache,
+            limits,
+            self.grants()?,
+            store,
+        )?))
     }
 
     /// The store alone, which must be there.
@@ -62,7 +70,10 @@ impl Origin {
         let local = Local::open(&self.store(), mode).await?;
         let store = local.store();
         let stages = self.stages(&store)?;
-        Ok(Session { pipeline: Pipeline::new(store), stages })
+        Ok(Session {
+            pipeline: Pipeline::new(store),
+            stages,
+        })
     }
 }
 
@@ -92,7 +103,11 @@ impl Session {
         request: RunRequest,
         drawing: Arc<Drawing>,
     ) -> anyhow::Result<RunState> {
-        let once = Once::new(self.pipeline.clone(), Arc::clone(&self.stages), drawing.clone());
+        let once = Once::new(
+            self.pipeline.clone(),
+            Arc::clone(&self.stages),
+            drawing.clone(),
+        );
         let state = once.run(request).await;
         drawing.finish();
         succeeded(state?)
@@ -104,7 +119,11 @@ impl Session {
         run: &str,
         drawing: Arc<Drawing>,
     ) -> anyhow::Result<RunState> {
-        let once = Once::new(self.pipeline.clone(), Arc::clone(&self.stages), drawing.clone());
+        let once = Once::new(
+            self.pipeline.clone(),
+            Arc::clone(&self.stages),
+            drawing.clone(),
+        );
         let state = once.resume(run).await;
         drawing.finish();
         state

@@ -41,19 +41,29 @@ pub(crate) async fn add(
     let mut writer = store.blobs.create().await?;
     let mut piece = vec![0; PIECE];
     loop {
-        let read = file.read(&mut piece).with_context(|| format!("{shown} can't be read"))?;
+        let read = file
+            .read(&mut piece)
+            .with_context(|| format!("{shown} can't be read"))?;
         if read == 0 {
             break;
         }
         writer.write(piece.get(..read).unwrap_or_default()).await?;
     }
     let (digest, size) = writer.finish().await?;
-    Ok(Artifact { name: name.to_owned(), digest, size, media_type: media_type.to_owned() })
+    Ok(Artifact {
+        name: name.to_owned(),
+        digest,
+        size,
+        media_type: media_type.to_owned(),
+    })
 }
 
 /// The media type that a file's name suggests.
 pub(crate) fn media_type(path: &Path) -> &'static str {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let ending = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default();
     match ending.to_ascii_lowercase().as_str() {
         "csv" | "tsv" | "txt" => "text/csv",
         "arrow" | "ipc" | "feather" => "application/vnd.apache.arrow.file",
@@ -77,7 +87,11 @@ pub(crate) fn ending(media_type: &str) -> &'static str {
 }
 
 /// `K=V`, with what it is for the error.
-pub(crate) fn pair<'a>(text: &'a str, option: &str, form: &str) -> anyhow::Result<(&'a str, &'a str)> {
+pub(crate) fn pair<'a>(
+    text: &'a str,
+    option: &str,
+    form: &str,
+) -> anyhow::Result<(&'a str, &'a str)> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key, value)),
         _ => bail!("{option} {text} is not of the form {form}"),
@@ -107,7 +121,10 @@ mod tests {
     #[test]
     fn media_types_and_endings_agree() {
         for ending_of in ["csv", "arrow", "json", "jsonl", "septet"] {
-            assert_eq!(ending(media_type(Path::new(&format!("x.{ending_of}")))), ending_of);
+            assert_eq!(
+                ending(media_type(Path::new(&format!("x.{ending_of}")))),
+                ending_of
+            );
         }
     }
 }

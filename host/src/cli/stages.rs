@@ -23,7 +23,9 @@ pub(crate) async fn stages(origin: &Origin, command: Option<&StagesCommand>) -> 
 }
 
 fn list(origin: &Origin) -> anyhow::Result<()> {
-    let all = EMBEDDED.iter().map(|(stage, bytes)| (*stage, Digest::of(bytes), bytes.len()));
+    let all = EMBEDDED
+        .iter()
+        .map(|(stage, bytes)| (*stage, Digest::of(bytes), bytes.len()));
     if origin.global.json {
         let stages: Vec<_> = all
             .map(|(stage, digest, size)| json!({ "stage": stage, "component": digest, "bytes": size }))
@@ -31,14 +33,23 @@ fn list(origin: &Origin) -> anyhow::Result<()> {
         return output::json(&json!({ "stages": stages }));
     }
     let rows = all.map(|(stage, digest, size)| {
-        vec![stage.to_string(), output::size(size as u64), digest.to_string()]
+        vec![
+            stage.to_string(),
+            output::size(size as u64),
+            digest.to_string(),
+        ]
     });
-    output::text_line(&output::table(&["stage", "size", "sha-256"], &["size"], rows.collect()))
+    output::text_line(&output::table(
+        &["stage", "size", "sha-256"],
+        &["size"],
+        rows.collect(),
+    ))
 }
 
 async fn show(origin: &Origin, stage: Stage) -> anyhow::Result<()> {
     let bytes = EMBEDDED.iter().find(|(there, _)| *there == stage);
-    let (_, bytes) = bytes.with_context(|| format!("septet was built without the stage {stage}"))?;
+    let (_, bytes) =
+        bytes.with_context(|| format!("septet was built without the stage {stage}"))?;
     let stages = origin.stages(&memory())?;
     let report = stages.catalog().check(bytes.to_vec(), None).await?;
     let grants = origin.grants()?;
@@ -46,7 +57,11 @@ async fn show(origin: &Origin, stage: Stage) -> anyhow::Result<()> {
     if origin.global.json {
         return output::json(&json!({ "stage": stage, "component": report, "granted": granted }));
     }
-    let text = format!("stage     {stage}\ngranted   {}\n{}", granted.join(", "), described(&report));
+    let text = format!(
+        "stage     {stage}\ngranted   {}\n{}",
+        granted.join(", "),
+        described(&report)
+    );
     output::text_line(&text)
 }
 
@@ -64,18 +79,30 @@ async fn check(origin: &Origin, file: &Path, stage: Option<Stage>) -> anyhow::Re
         if problems.is_empty() {
             // It fits nothing: the least that any stage needs says most.
             let bytes = std::fs::read(file).with_context(|| format!("{shown} can't be read"))?;
-            problems = stages.catalog().check(bytes, Some(Stage::Ingest)).await?.problems;
+            problems = stages
+                .catalog()
+                .check(bytes, Some(Stage::Ingest))
+                .await?
+                .problems;
         }
         bail!("{shown} does not fit: {}", problems.join("; "));
     }
     if origin.global.json {
         return output::json(&report);
     }
-    let mut fits: Vec<String> = report.fits.iter().map(|stage| format!("stage {stage}")).collect();
+    let mut fits: Vec<String> = report
+        .fits
+        .iter()
+        .map(|stage| format!("stage {stage}"))
+        .collect();
     if report.transform {
         fits.push("user transform".to_owned());
     }
-    output::text_line(&format!("fits      {}\n{}", fits.join(", "), described(&report)))
+    output::text_line(&format!(
+        "fits      {}\n{}",
+        fits.join(", "),
+        described(&report)
+    ))
 }
 
 fn described(report: &Report) -> String {
@@ -83,7 +110,17 @@ fn described(report: &Report) -> String {
         format!("sha-256   {}", report.digest),
         format!("size      {}", output::size(report.size)),
     ];
-    lines.extend(report.imports.iter().map(|import| format!("imports   {import}")));
-    lines.extend(report.exports.iter().map(|export| format!("exports   {export}")));
+    lines.extend(
+        report
+            .imports
+            .iter()
+            .map(|import| format!("imports   {import}")),
+    );
+    lines.extend(
+        report
+            .exports
+            .iter()
+            .map(|export| format!("exports   {export}")),
+    );
     lines.join("\n")
 }

@@ -84,7 +84,9 @@ impl Summary {
     /// Folds a finished train run.
     pub(crate) async fn of(pipeline: &Pipeline, state: &RunState) -> anyhow::Result<Self> {
         let name = &state.request.name;
-        let bundle = state.output(Stage::Train, "bundle").context("the run has no model")?;
+        let bundle = state
+            .output(Stage::Train, "bundle")
+            .context("the run has no model")?;
         let evaluation: Evaluation = report(pipeline, state, Stage::Evaluate, "evaluation").await?;
         let registry = pipeline.registry().state(name).await?;
         let version = registry
@@ -105,8 +107,10 @@ impl Summary {
             },
             metrics: metrics(state, Stage::Evaluate),
             gate: evaluation.gate,
-            deployed: deployed
-                .map(|(alias, _)| Deployed { alias: alias.clone(), version: number }),
+            deployed: deployed.map(|(alias, _)| Deployed {
+                alias: alias.clone(),
+                version: number,
+            }),
             stages: lines(&pipeline.rows(&state.id).await?),
         })
     }
@@ -114,14 +118,24 @@ impl Summary {
 
 impl Dataset {
     fn of(state: &RunState) -> Self {
-        let parts = state.request.sources.iter().map(|source| source.artifact.digest.to_string());
+        let parts = state
+            .request
+            .sources
+            .iter()
+            .map(|source| source.artifact.digest.to_string());
         let parts: Vec<String> = parts.collect();
-        let ingests: Vec<_> =
-            state.commits().filter(|commit| commit.invocation.stage == Stage::Ingest).collect();
+        let ingests: Vec<_> = state
+            .commits()
+            .filter(|commit| commit.invocation.stage == Stage::Ingest)
+            .collect();
         let values = |name: &'static str| {
             let outcomes = ingests.iter().filter_map(|commit| commit.outcome());
             outcomes.filter_map(move |outcome| {
-                outcome.metrics.iter().find(|metric| metric.name == name).map(|m| m.value as u64)
+                outcome
+                    .metrics
+                    .iter()
+                    .find(|metric| metric.name == name)
+                    .map(|m| m.value as u64)
             })
         };
         Self {
@@ -148,8 +162,13 @@ pub(crate) async fn report<T: serde::de::DeserializeOwned>(
 /// The figures of a stage's last call.
 pub(crate) fn metrics(state: &RunState, stage: Stage) -> BTreeMap<String, f64> {
     let outcome = state.last_commit(stage).and_then(|commit| commit.outcome());
-    let metrics = outcome.map(|outcome| outcome.metrics.as_slice()).unwrap_or_default();
-    metrics.iter().map(|metric| (metric.name.clone(), metric.value)).collect()
+    let metrics = outcome
+        .map(|outcome| outcome.metrics.as_slice())
+        .unwrap_or_default();
+    metrics
+        .iter()
+        .map(|metric| (metric.name.clone(), metric.value))
+        .collect()
 }
 
 /// The stages' rows as they are printed.
@@ -171,9 +190,19 @@ pub(crate) fn stage_table(lines: &[StageLine]) -> String {
     let rows = lines.iter().map(|line| {
         vec![
             line.stage.to_string(),
-            line.component.map(|digest| digest.short()).unwrap_or_default(),
-            if line.cached { "cached".to_owned() } else { line.status.to_owned() },
-            if line.cached { "–".to_owned() } else { format!("{:.3}", line.seconds) },
+            line.component
+                .map(|digest| digest.short())
+                .unwrap_or_default(),
+            if line.cached {
+                "cached".to_owned()
+            } else {
+                line.status.to_owned()
+            },
+            if line.cached {
+                "–".to_owned()
+            } else {
+                format!("{:.3}", line.seconds)
+            },
             match line.peak_memory_bytes {
                 0 => "–".to_owned(),
                 bytes => output::size(bytes),
@@ -186,5 +215,9 @@ pub(crate) fn stage_table(lines: &[StageLine]) -> String {
 
 /// The text at a key of an object, or nothing.
 pub(crate) fn text(object: &Value, key: &str) -> String {
-    object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    object
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }

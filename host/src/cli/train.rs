@@ -22,7 +22,11 @@ pub(crate) async fn run(origin: &Origin, run: &Run) -> anyhow::Result<()> {
     let request = train.request(&session, sources).await?;
     let state = session.complete(request, Arc::clone(&drawing)).await?;
     let summary = Summary::of(&session.pipeline, &state).await?;
-    if origin.global.json { output::json(&summary) } else { output::text_line(&text(&summary)) }
+    if origin.global.json {
+        output::json(&summary)
+    } else {
+        output::text_line(&text(&summary))
+    }
 }
 
 /// Compiles what a train run needs; infer answers evaluate.
@@ -34,7 +38,12 @@ pub(crate) async fn prepare(session: &Session, drawing: &Drawing) -> anyhow::Res
 
 /// The summary as it is read.
 pub(crate) fn text(summary: &Summary) -> String {
-    let Summary { dataset, model, gate, .. } = summary;
+    let Summary {
+        dataset,
+        model,
+        gate,
+        ..
+    } = summary;
     let mut lines = vec![
         format!("run      {}", summary.run),
         format!(
@@ -59,14 +68,23 @@ pub(crate) fn text(summary: &Summary) -> String {
         let head = if at == 0 { "metrics " } else { "        " };
         lines.push(format!("{head} {}", few.join("   ")));
     }
-    lines.push(format!("gate     {}: {}", gate.verdict, gate.reasons.join("; ")));
+    lines.push(format!(
+        "gate     {}: {}",
+        gate.verdict,
+        gate.reasons.join("; ")
+    ));
     lines.push(match &summary.deployed {
-        Some(deployed) => format!("deployed {}@{} is {}", model.name, deployed.version, deployed.alias),
+        Some(deployed) => format!(
+            "deployed {}@{} is {}",
+            model.name, deployed.version, deployed.alias
+        ),
         None => "deployed no: the champion stays as it was".to_owned(),
     });
     let notes = summary.stages.iter().flat_map(|line| {
         let stage = line.stage;
-        line.notes.iter().map(move |note| format!("note     {stage}: {note}"))
+        line.notes
+            .iter()
+            .map(move |note| format!("note     {stage}: {note}"))
     });
     lines.extend(notes);
     lines.push(String::new());
