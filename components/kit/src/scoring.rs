@@ -354,7 +354,7 @@ mod tests {
         scorer
             .add(
                 &column("y", numbers, &[]),
-                &answer(&predicted, &[0.5; 3000]),
+                &answer(&predicted, &vec![0.5; 3000]),
             )
             .unwrap();
         assert_eq!(scorer.unknown().count(), MAX_UNKNOWN);

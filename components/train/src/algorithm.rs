@@ -82,9 +82,7 @@ const ALL: [&dyn Algorithm; 4] = [
 pub fn choose(name: Option<&str>, task: Task) -> Result<&'static dyn Algorithm, String> {
     let fitting = || {
         let fit = ALL.into_iter().filter(|a| a.tasks().contains(&task));
-        fit.map(|algorithm| algorithm.name())
-            .collect::<Vec<_>>()
-            .join(", ")
+        fit.map(Algorithm::name).collect::<Vec<_>>().join(", ")
     };
     let name = name.unwrap_or(match task {
         Task::Classification => LogisticRegression.name(),

@@ -131,7 +131,7 @@ mod tests {
 
     use super::*;
 
-    fn grown(nodes: serde_json::Value) -> Grown {
+    fn grown(nodes: &serde_json::Value) -> Grown {
         let forest = json!({"trees": [{"nodes": nodes}], "samples": [[true, false]]});
         Grown::of_classifier(&forest).unwrap()
     }
@@ -149,7 +149,7 @@ mod tests {
         // Breadth first, as smartcore numbers them.
         let nodes = json!([split(1, 1, 2), split(2, 3, 4), leaf(7), leaf(8), leaf(9)]);
         let mut flat = vec![Node::leaf(0.0)];
-        let fresh = grown(nodes).flatten(&mut flat, |x| x + 0.5).unwrap();
+        let fresh = grown(&nodes).flatten(&mut flat, |x| x + 0.5).unwrap();
         assert_eq!(fresh, [false, true]);
         let shape: Vec<_> = flat.iter().map(|n| (n.threshold, n.right)).collect();
         assert_eq!(
@@ -157,9 +157,9 @@ mod tests {
             [(0.0, 0), (0.5, 5), (0.5, 4), (8.5, 0), (9.5, 0), (7.5, 0)]
         );
         let round = json!([split(0, 0, 0)]);
-        assert!(grown(round).flatten(&mut vec![], |x| x).is_err());
+        assert!(grown(&round).flatten(&mut vec![], |x| x).is_err());
         let cut = json!([split(0, 1, 2), leaf(7)]);
-        assert!(grown(cut).flatten(&mut vec![], |x| x).is_err());
+        assert!(grown(&cut).flatten(&mut vec![], |x| x).is_err());
     }
 
     #[test]
@@ -171,11 +171,11 @@ mod tests {
         let leaf = |output: u32| json!({"output": output, "split_feature": 0});
         let nodes = json!([split(1), split(3), leaf(7), leaf(8), leaf(8)]);
         let mut flat = vec![];
-        grown(nodes).flatten(&mut flat, |x| x).unwrap();
+        grown(&nodes).flatten(&mut flat, |x| x).unwrap();
         assert_eq!(flat[1..], [Node::leaf(8.0), Node::leaf(7.0)]);
         let mut flat = vec![];
         let nodes = json!([split(1), leaf(8), leaf(8)]);
-        grown(nodes).flatten(&mut flat, |_| 1.0).unwrap();
+        grown(&nodes).flatten(&mut flat, |_| 1.0).unwrap();
         assert_eq!(flat, [Node::leaf(1.0)]);
     }
 }
