@@ -101,32 +101,38 @@ impl Call {
     pub(crate) fn in_septet(&self) -> Outcome {
         let folder = fresh("septet", self.stage);
         let mut host = Command::new(env!("CARGO_BIN_EXE_septet"));
-        host.args(["invoke", self.stage.name()]);
+        host.args(["invoke", self.stage.name()])
+            .env("SEPTET_CACHE", oracles::target().join("tmp/cache"));
+        let put = |name: String, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
         for (number, input) in self.inputs.iter().enumerate() {
-            // The file's ending tells the media type.
-            let ending = match input.media_type.as_str() {
-                "application/json" => "json",
-                "text/csv" => "csv",
-                "application/vnd.apache.arrow.file" => "arrow",
-                _ => "bin",
-            };
-            let path = folder.join(format!("{number}.{ending}"));
-            fs::write(&path, &input.bytes).unwrap();
+            let path = put(
+                format!("{number}.{}", ending(&input.media_type)),
+                &input.bytes,
+            );
             host.arg("--input")
                 .arg(format!("{}={}", input.name, path.display()));
         }
         for (name, value) in self.parameters.as_object().unwrap() {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
             host.arg("--param").arg(format!("{name}={value}"));
         }
-        host.arg("--store").arg(folder.join("store"));
-        host.arg("--out").arg(folder.join("out"));
-        succeed(&mut host);
-        let outcome: Outcome = read(&folder.join("out/outcome.json"));
+        for (number, transform) in self.transforms.iter().enumerate() {
+            let path = put(format!("transform{number}.wasm"), transform);
+            host.arg("--transform").arg(path);
+        }
+        if self.component != component(self.stage) {
+            let path = put("stage.wasm".to_owned(), &self.component);
+            host.arg("--component").arg(path);
+        }
+        let out = folder.join("out");
+        succeed(host.arg("--out").arg(&out));
+        let outcome: Outcome = read(&out.join("outcome.json"));
         for output in &outcome.outputs {
-            let bytes = fs::read(folder.join("out").join(&output.name)).unwrap();
+            let file = format!("{}.{}", output.name, ending(&output.media_type));
+            let bytes = fs::read(out.join(file)).unwrap();
             assert_eq!(Digest::of(&bytes), output.digest, "{}", output.name);
         }
         outcome
@@ -190,6 +196,18 @@ fn fresh(host: &str, stage: Stage) -> PathBuf {
         .join(format!("{}-{host}-{stage}-{number}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// How our command line names a file of this media type.
+fn ending(media_type: &str) -> &'static str {
+    match media_type {
+        "application/json" => "json",
+        "application/vnd.apache.arrow.file" => "arrow",
+        "application/vnd.septet.model-bundle" => "septet",
+        "application/x-ndjson" => "jsonl",
+        "text/csv" => "csv",
+        other => panic!("{other} is no media type of an artifact"),
+    }
 }
 
 fn succeed(command: &mut Command) {

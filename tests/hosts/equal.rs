@@ -1,5 +1,7 @@
 //! Every stage, on every host, with equal outputs, metrics and notes.
 
+use std::thread;
+
 use septet::contract::{Digest, Stage};
 use serde_json::{Value, json};
 
@@ -10,15 +12,21 @@ use super::{
 };
 use crate::setup::guests;
 
-/// The same call on all hosts; the answer of one of them, for the next call.
+/// The same call on all hosts at once; the answer of a foreign one, for the next call.
 fn everywhere(call: &Call) -> Option<Answer> {
-    let ours = call.in_septet();
-    let python = call.in_python();
-    let node = call.in_node();
-    for answer in [&python, &node].into_iter().flatten() {
+    let (ours, foreign) = thread::scope(|scope| {
+        let python = scope.spawn(|| call.in_python());
+        let node = scope.spawn(|| call.in_node());
+        let ours = call.in_septet();
+        (ours, [python, node].map(|host| host.join().unwrap()))
+    });
+    let mut foreign = foreign.into_iter().flatten();
+    let first = foreign.next()?;
+    for answer in foreign {
         assert_eq!(answer.outcome, ours, "{}", call.stage);
     }
-    python.or(node)
+    assert_eq!(first.outcome, ours, "{}", call.stage);
+    Some(first)
 }
 
 fn penguins() -> Input {
@@ -90,6 +98,8 @@ fn transformed() -> Option<()> {
         component(Stage::Preprocess),
         &[&plugged(&adapter, &[&transform])],
     );
+    let ours = asked.in_septet();
+    assert_eq!(composed.in_septet(), ours);
     let mut answers = [
         asked.in_python(),
         asked.in_node(),
@@ -99,6 +109,7 @@ fn transformed() -> Option<()> {
     .into_iter()
     .flatten();
     let first = answers.next()?;
+    assert_eq!(first.outcome, ours);
     let fitted = String::from_utf8(first.output("preprocessing").bytes).unwrap();
     assert!(fitted.contains("bill_ratio"), "{fitted}");
     for answer in answers {

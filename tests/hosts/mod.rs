@@ -7,14 +7,6 @@
 //! - [`compose`]: components plugged together by wac
 //! - [`equal`]: the tests
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 pub(crate) mod call;
 pub(crate) mod compose;
 pub(crate) mod oracles;

@@ -7,14 +7,6 @@
 //! - [`wit`]: the contracts change only with a version step
 //! - [`tidy`]: who may name whom, which component may import what
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
 #[path = "../../host/build/guests.rs"]
 pub(crate) mod guests;
 

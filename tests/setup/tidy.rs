@@ -46,7 +46,11 @@ fn forbid(files: &[(PathBuf, String)], words: &[&str], rule: &str) {
                 .map(move |(line, number)| (path, line, number))
         })
         .filter(|(_, line, _)| !line.trim_start().starts_with("//"))
-        .filter(|(_, line, _)| words.iter().any(|word| line.contains(word)))
+        .filter(|(_, line, _)| {
+            // The contract's own package `septet:pipeline`, in generated paths.
+            let line = line.replace("septet::pipeline::", "");
+            words.iter().any(|word| line.contains(word))
+        })
         .map(|(path, line, number)| format!("{}:{number}: {}", path.display(), line.trim()))
         .collect();
     assert!(broken.is_empty(), "{rule}:\n{}", broken.join("\n"));
