@@ -1,17 +1,6 @@
-//! The one test binary: behaviour through real components, the real binary and real folders,
-//! against independent oracles.
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its helpers too"
-)]
-
 mod cli;
 mod hosts;
 mod setup;
+mod stage;
 mod store;
 mod support;

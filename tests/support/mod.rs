@@ -1,3 +1,4 @@
 //! What the tests share. It must not know what any one test checks.
 
-pub(crate) mod septet;
+pub mod guests;
+pub mod septet;

@@ -53,6 +53,8 @@ pub struct Tally {
     integers: u64,
     /// Of these, finite numbers, whole ones included.
     numbers: u64,
+    /// Of these, infinities: they say that numbers were meant, but fit none.
+    infinities: u64,
     /// Of these, booleans.
     booleans: u64,
 }
@@ -67,22 +69,25 @@ impl Tally {
         if integer(text).is_some() {
             self.integers += 1;
             self.numbers += 1;
-        } else if float(text).is_ok() {
-            self.numbers += 1;
-        } else if boolean(text).is_some() {
-            self.booleans += 1;
+        } else {
+            match float(text) {
+                Ok(_) => self.numbers += 1,
+                Err(Misfit::NotFinite) => self.infinities += 1,
+                Err(_) => self.booleans += u64::from(boolean(text).is_some()),
+            }
         }
     }
 
     /// The narrowest kind that all but a share of `tolerance` of the values fit. It must be more
     /// than half of them, whatever the tolerance, and whole numbers are integers only where no
-    /// other number is among them.
+    /// other number is among them. Infinities count as numbers here, so that a column of numbers
+    /// with many of them is not taken for one of texts.
     pub fn kind(&self, tolerance: f64) -> Kind {
         let fits = |count: u64| {
             count * 2 > self.values && count as f64 >= (1.0 - tolerance) * self.values as f64
         };
-        if fits(self.numbers) {
-            if self.integers == self.numbers {
+        if self.numbers > 0 && fits(self.numbers + self.infinities) {
+            if self.integers == self.numbers && self.infinities == 0 {
                 Kind::Integers
             } else {
                 Kind::Floats
@@ -115,7 +120,8 @@ mod tests {
         assert_eq!(kind(&["True", "false", "?"], 0.1), Kind::Booleans);
         assert_eq!(kind(&["yes", "no"], 0.1), Kind::Texts);
         assert_eq!(kind(&["", "nan", "None"], 0.1), Kind::Texts);
-        assert_eq!(kind(&["inf", "1"], 0.1), Kind::Texts);
+        assert_eq!(kind(&["inf", "-inf", "1"], 0.1), Kind::Floats);
+        assert_eq!(kind(&["inf", "inf"], 0.1), Kind::Texts);
     }
 
     #[test]

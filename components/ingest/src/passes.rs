@@ -382,6 +382,10 @@ mod tests {
             (b"a,b\n1\n2\n", "2 of 2 rows do not fit"),
             (b"\xff\xfea\0\n\0", "UTF-16"),
             (b"a,b\n\"1,2\n", "never closed"),
+            (
+                b"a,b\ninf,1\n2,0\n3,1\n",
+                "line 2, column 'a': not a finite number ('inf')",
+            ),
         ] {
             let reason = run(csv, 0.1).err().unwrap();
             assert!(reason.contains(part), "{reason}");

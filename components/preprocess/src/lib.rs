@@ -7,6 +7,7 @@
 //! - [`unify`]: parts to one table
 //! - [`target`]: what is predicted, and as what
 //! - [`split`]: which rows are for the test
+//! - `sides`: whether each side can do its work
 //! - [`fit`]: the plan of the features
 //! - [`prepare`]: the whole of it
 
@@ -18,6 +19,7 @@ pub mod target;
 pub mod unify;
 
 mod notes;
+mod sides;
 
 #[cfg(target_arch = "wasm32")]
 mod component;

@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// An open blob.
-pub(crate) struct Reader {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Reader {
     info: Info,
     blob: Box<dyn BlobReader>,
 }

@@ -80,7 +80,8 @@ impl Written {
 }
 
 /// A blob being written; without its backend's part once finished.
-pub(crate) struct Writer {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Writer {
     media_type: String,
     size: u64,
     blob: Option<Box<dyn BlobWriter>>,

@@ -21,10 +21,10 @@ pub(crate) struct Sink(Arc<Mutex<Lines>>);
 struct Lines {
     component: String,
     origin: Origin,
-    lines: u64,
+    written: u64,
     dropped: u64,
-    line_bytes: u64,
-    lines_left: u64,
+    longest: u64,
+    left: u64,
     bytes_left: u64,
     /// The end of what was written to standard error: where a panic leaves its message.
     last_words: String,
@@ -39,10 +39,10 @@ impl Sink {
         Self(Arc::new(Mutex::new(Lines {
             component,
             origin,
-            lines: 0,
+            written: 0,
             dropped: 0,
-            line_bytes: limits.log_line_bytes,
-            lines_left: limits.log_lines,
+            longest: limits.log_line_bytes,
+            left: limits.log_lines,
             bytes_left: limits.log_bytes,
             last_words: String::new(),
         })))
@@ -82,7 +82,7 @@ impl Sink {
     /// Begins another call of the same instance.
     pub(crate) fn renew(&self, limits: &Limits) {
         let mut lines = self.lock();
-        lines.lines_left = limits.log_lines;
+        lines.left = limits.log_lines;
         lines.bytes_left = limits.log_bytes;
         lines.dropped = 0;
     }
@@ -90,24 +90,24 @@ impl Sink {
     /// Lines written and lines dropped.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let lines = self.lock();
-        (lines.lines, lines.dropped)
+        (lines.written, lines.dropped)
     }
 }
 
 impl Lines {
     fn write(&mut self, level: Level, message: &str) {
-        let message = clean(message, self.line_bytes);
+        let message = clean(message, self.longest);
         let bytes = message.len() as u64;
-        if self.lines_left == 0 || bytes > self.bytes_left {
+        if self.left == 0 || bytes > self.bytes_left {
             if self.dropped == 0 {
                 self.emit(Level::Warn, "further log lines are dropped");
             }
             self.dropped += 1;
             return;
         }
-        self.lines_left -= 1;
+        self.left -= 1;
         self.bytes_left -= bytes;
-        self.lines += 1;
+        self.written += 1;
         self.emit(level, &message);
     }
 

@@ -24,7 +24,7 @@ impl From<Refusal> for Error {
 
 impl Host for View<'_> {
     async fn predict(&mut self, bundle_digest: String, batch: Table) -> Answer<Table, Error> {
-        let _busy = self.context.enter(Capability::Models)?;
+        let busy = self.context.enter(Capability::Models)?;
         let Ok(digest) = bundle_digest.parse::<Digest>() else {
             return Ok(Err(Error::AccessDenied));
         };
@@ -35,6 +35,8 @@ impl Host for View<'_> {
         if let Err(problem) = table::check(&batch, &context.limits) {
             return Ok(Err(Refusal::from(problem).into()));
         }
+        // From here on a component is at work again, and not the host.
+        drop(busy);
         let predicted = context.sandboxes.predict(model, batch).await?;
         Ok(predicted.map_err(Error::from))
     }

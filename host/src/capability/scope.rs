@@ -26,7 +26,8 @@ pub(crate) struct Scope {
     pub(crate) transforms: BTreeSet<Digest>,
     /// Queues that the call may send to.
     pub(crate) labels: BTreeSet<String>,
-    readable: BTreeSet<Digest>,
+    /// Blobs that the call was given or may be answered.
+    pub(crate) readable: BTreeSet<Digest>,
 }
 
 /// The name and media type by which a bundle is known.

@@ -58,7 +58,7 @@ impl From<Refusal> for Error {
 
 impl Host for View<'_> {
     async fn apply(&mut self, digest: String, batch: Table) -> Answer<Table, Error> {
-        let _busy = self.context.enter(Capability::Transforms)?;
+        let busy = self.context.enter(Capability::Transforms)?;
         let Ok(digest) = digest.parse::<Digest>() else {
             return Ok(Err(Error::AccessDenied));
         };
@@ -68,6 +68,8 @@ impl Host for View<'_> {
         if let Err(problem) = table::check(&batch, &self.context.limits) {
             return Ok(Err(Refusal::from(problem).into()));
         }
+        // From here on a component is at work again, and not the host.
+        drop(busy);
         let applied = self.context.sandboxes.apply(&digest, batch).await?;
         Ok(applied.map_err(Error::from))
     }

@@ -269,7 +269,7 @@ impl Catalog {
         role: Role,
     ) -> Result<Component, LoadError> {
         let make = async {
-            let misfit = |problem: String| misfit(digest, role, vec![problem]);
+            let misfit = |problem: String| misfit(digest, &role, vec![problem]);
             if self.own(digest).is_none() {
                 // Says that the component is in use, and how large it is, before it is read.
                 let size = self.blobs.touch(digest).await.map_err(LoadError::Host)?;
@@ -308,7 +308,7 @@ impl Catalog {
         let digest = *digest;
         blocking(move || {
             let component = compile(&engine, &bytes)
-                .map_err(|problem| misfit(&digest, "any stage", vec![problem]))?;
+                .map_err(|problem| misfit(&digest, &"any stage", vec![problem]))?;
             if let Some(native) = native {
                 native.save(&engine, &digest, &component);
             }
@@ -328,7 +328,7 @@ impl Catalog {
         let engine = self.engines.of(trust);
         let problems = Shape::of(engine, component).problems(role, &self.grants);
         if !problems.is_empty() {
-            return Err(misfit(digest, role, problems));
+            return Err(misfit(digest, &role, problems));
         }
         let none = BTreeSet::new();
         let granted = match role {
@@ -339,7 +339,7 @@ impl Catalog {
         let typed = |error: wasmtime::Error| {
             let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
             let problem = crate::capability::clean(&causes.join(": "), 1000);
-            misfit(digest, role, vec![problem])
+            misfit(digest, &role, vec![problem])
         };
         let pre = linker.instantiate_pre(component).map_err(typed)?;
         let exports = match role {
@@ -365,7 +365,7 @@ impl Catalog {
     }
 }
 
-fn misfit(digest: &Digest, role: impl ToString, problems: Vec<String>) -> LoadError {
+fn misfit(digest: &Digest, role: &impl ToString, problems: Vec<String>) -> LoadError {
     LoadError::Misfit {
         digest: *digest,
         role: role.to_string(),

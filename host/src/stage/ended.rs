@@ -97,7 +97,9 @@ fn trap_cause(trap: Trap) -> String {
     match trap {
         Trap::StackOverflow => "its calls are nested too deeply (stack overflow)".to_owned(),
         Trap::UnreachableCodeReached => "it trapped (unreachable code, such as a panic)".to_owned(),
-        Trap::MemoryOutOfBounds => "it used memory that it does not have".to_owned(),
+        Trap::MemoryOutOfBounds => {
+            "it used memory that it does not have (nested calls can run out of stack so)".to_owned()
+        }
         other => other.to_string(),
     }
 }

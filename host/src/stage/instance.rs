@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use wasmtime::{UpdateDeadline, component::Instance};
+use wasmtime::{
+    UpdateDeadline,
+    component::{Instance, ResourceTableError},
+};
 
 use super::{
     catalog::{Catalog, Prepared},
@@ -24,7 +27,10 @@ use super::{
     wasi::Inert,
 };
 use crate::{
-    capability::{Context, Meter, Scope, log::Sink},
+    capability::{
+        Context, Meter, Scope, blob_write::Written, log::Sink, queue::Outbox,
+        registry_propose::Proposals,
+    },
     contract::{Digest, Origin},
     store::Blobs,
 };
@@ -50,9 +56,9 @@ impl Around {
             meter: Meter::new(Arc::clone(&self.pulse), Arc::clone(&limits)),
             scope,
             blobs: Arc::clone(&self.blobs),
-            written: Default::default(),
-            outbox: Default::default(),
-            proposals: Default::default(),
+            written: Written::default(),
+            outbox: Outbox::default(),
+            proposals: Proposals::default(),
             log: Sink::new(name, self.origin.clone(), &limits),
             sandboxes: Box::new(Warm::new(self.clone())),
             limits,
@@ -163,6 +169,24 @@ impl Open {
 
     /// Why the component came to no answer.
     pub(crate) fn ended(&self, error: wasmtime::Error) -> Ended {
-        Ended::from_error(error, &self.store.data().context.log.last_words())
+        let Context { limits, log, .. } = &self.store.data().context;
+        if let Some(ResourceTableError::Full) = error.downcast_ref() {
+            return Ended::Limit(Exceeded {
+                asked: limits.handles + 1,
+                ..limit("handles", limits.handles)
+            });
+        }
+        // wasmtime tells this one in words only, and not how much was asked for.
+        if error
+            .root_cause()
+            .to_string()
+            .contains("fuel allocated for hostcalls")
+        {
+            let bytes = limits.host_call_bytes;
+            return Ended::Trap(format!(
+                "limit host_call_bytes allows {bytes}; more was passed in one call of the host"
+            ));
+        }
+        Ended::from_error(error, &log.last_words())
     }
 }

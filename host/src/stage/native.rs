@@ -9,6 +9,7 @@ use std::{
     hash::{Hash as _, Hasher},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sha2::Digest as _;
@@ -18,6 +19,9 @@ use crate::contract::Digest;
 
 const MAGIC: &[u8; 8] = b"SEPTETN1";
 const HEADER: usize = MAGIC.len() + 32;
+
+/// Native code of engines that nothing was added for since then is taken away.
+const OLD: Duration = Duration::from_hours(60 * 24);
 
 /// More than any component in the limits compiles to.
 const LARGEST: u64 = 2 << 30;
@@ -81,7 +85,10 @@ impl NativeCache {
 
     fn try_save(&self, engine: &Engine, digest: &Digest, component: &Component) -> io::Result<()> {
         let folder = self.folder.join(engine_key(engine));
-        create_folder(&folder)?;
+        if !folder.exists() {
+            create_folder(&folder)?;
+            self.remove_old();
+        }
         for folder in [&self.folder, &folder] {
             check_folder(folder)?;
         }
@@ -94,6 +101,24 @@ impl NativeCache {
         file.write_all(&code)?;
         file.persist(folder.join(file_name(digest)))?;
         Ok(())
+    }
+}
+
+impl NativeCache {
+    /// Removes what other versions have left. A new version makes a new folder, so this is when
+    /// old ones are looked for; one that is in use all the same is only compiled again.
+    fn remove_old(&self) {
+        let is_old = |path: &Path| {
+            let modified = fs::symlink_metadata(path).and_then(|found| found.modified());
+            modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLD))
+        };
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if is_old(&path) {
+                let removed = fs::remove_dir_all(&path);
+                tracing::debug!("old native code in {}: {removed:?}", path.display());
+            }
+        }
     }
 }
 
@@ -181,6 +206,10 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(all(test, unix))]
+#[allow(
+    clippy::unwrap_used,
+    reason = "clippy does not see the tests in this `cfg`"
+)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -105,10 +105,9 @@ fn artifact(output: types::Artifact, context: &Context) -> Result<Artifact, Stri
     let Artifact {
         name, media_type, ..
     } = &artifact;
-    if let Some(size) = context.written.size(&digest) {
-        if size == artifact.size && context.written.has_media_type(&digest, media_type) {
-            return Ok(artifact);
-        }
+    let written = &context.written;
+    if written.size(&digest) == Some(artifact.size) && written.has_media_type(&digest, media_type) {
+        return Ok(artifact);
     }
     let given = |input: &contract::Artifact| {
         input.digest == digest
@@ -148,7 +147,7 @@ fn metrics(metrics: Vec<types::Metric>, limits: &Limits) -> Result<Vec<Metric>, 
         Exceeded::check("name_bytes", limits.name_bytes, bytes)
             .map_err(|limit| limit.to_string())?;
         let shown = clean(name, 80);
-        if shown.is_empty() || shown != clean(name, limits.name_bytes) && name.len() <= 80 {
+        if name.is_empty() || *name != clean(name, limits.name_bytes) {
             return Err(format!("metric '{shown}' is badly named"));
         }
         if !metric.value.is_finite() {

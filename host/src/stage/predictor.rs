@@ -74,8 +74,11 @@ impl Predictor {
         bundle: &Artifact,
         around: &Around,
     ) -> Result<Self, PredictError> {
+        let ended = |error| PredictError::from(Ended::from_error(error, ""));
+        let busy = around.pulse.enter().map_err(ended)?;
         let prepared = around.catalog.stage(Stage::Infer, infer).await;
         let prepared = prepared.map_err(PredictError::Load)?;
+        drop(busy);
         let Exports::Stage {
             predictor: Some(indices),
             ..

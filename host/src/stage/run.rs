@@ -1,6 +1,7 @@
 //! Runs calls of stages.
 
 use std::{
+    collections::BTreeMap,
     future::poll_fn,
     path::Path,
     pin::pin,
@@ -18,7 +19,6 @@ use super::{
     PredictError, Predictor, Stopper,
     catalog::{Exports, Prepared},
     ended::Stopped,
-    engine::Trust,
     instance::{Around, Open, Share},
     limits::Exceeded,
     outcome::{disposition, failed},
@@ -33,7 +33,7 @@ use crate::{
         },
     },
     contract::{Artifact, Blame, Call, Digest, Disposition, Executed, Origin},
-    store::{Blobs, Store},
+    store::Blobs,
 };
 
 /// What happens when an embedded component is silent for too long; it is told why.
@@ -61,13 +61,12 @@ impl StageExecutor {
         cache: Option<&Path>,
         limits: Limits,
         grants: Grants,
-        store: &Store,
+        blobs: Arc<dyn Blobs>,
     ) -> anyhow::Result<Self> {
         limits.check()?;
         let limits = Arc::new(limits);
         let engines = Engines::new(&limits)?;
         let native = cache.map(NativeCache::new);
-        let blobs = Arc::clone(&store.blobs);
         let own = Arc::clone(&blobs);
         let catalog = Catalog::new(engines, embedded, native, own, grants, Arc::clone(&limits));
         Ok(Self {
@@ -127,6 +126,13 @@ impl StageExecutor {
 #[async_trait]
 impl Executor for StageExecutor {
     async fn execute(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
+        self.call(call, control).await
+    }
+}
+
+impl StageExecutor {
+    /// Runs one call. When the future is dropped, the component is stopped.
+    pub async fn call(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
         let parameters = call.parameters.len() as u64;
         Exceeded::check("parameters_bytes", self.limits.parameters_bytes, parameters)?;
         let _permit = self.permits.acquire().await.context("no calls are taken")?;
@@ -140,7 +146,7 @@ impl Executor for StageExecutor {
             }
             Err(error) => return Err(error.into()),
         };
-        let (stage, trust) = (call.stage, prepared.trust);
+        let stage = call.stage;
         let around = self.around(control.clone(), call.origin.clone(), &call.transforms);
         let pulse = Arc::clone(&around.pulse);
         let scope = Scope::of(&call, self.catalog.grants().labels(stage));
@@ -158,7 +164,8 @@ impl Executor for StageExecutor {
             if let Ok(done) = tokio::time::timeout(look, &mut running).await {
                 return done.context("a stage's thread broke")?;
             }
-            if trust == Trust::Trusted && pulse.silence() >= most {
+            // A guarded component is never silent, because its engine looks at it all the time.
+            if pulse.silence() >= most {
                 let reason = format!(
                     "stage {stage} computed for {} s without a word (limit silence_seconds)",
                     most.as_secs()
@@ -211,13 +218,16 @@ async fn run(
             call.stage
         );
     }
+    let granted = around.catalog.grants().of(call.stage).iter();
+    let mut used: BTreeMap<String, u64> = granted.map(|c| (c.to_string(), 0)).collect();
+    used.extend(session.context.meter.used());
     let ok = matches!(disposition, Disposition::Ok(_));
     let messages = session.context.outbox.take();
     let proposals = session.context.proposals.take();
     Ok(Executed {
         messages: if ok { messages } else { Vec::new() },
         proposals: if ok { proposals } else { Vec::new() },
-        used: session.context.meter.used(),
+        used,
         peak_memory_bytes: session.limiter.peak(),
         ..ended(disposition, begun.elapsed())
     })
@@ -242,7 +252,7 @@ async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) 
     let (mut one, mut other) = (pin!(one), pin!(other));
     poll_fn(|context| match one.as_mut().poll(context) {
         Poll::Pending => other.as_mut().poll(context),
-        ready => ready,
+        ready @ Poll::Ready(_) => ready,
     })
     .await
 }
@@ -253,7 +263,7 @@ fn ended(disposition: Disposition, took: Duration) -> Executed {
         disposition,
         messages: Vec::new(),
         proposals: Vec::new(),
-        used: std::collections::BTreeMap::new(),
+        used: BTreeMap::new(),
         peak_memory_bytes: 0,
         seconds: took.as_secs_f64(),
     }

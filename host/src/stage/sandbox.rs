@@ -53,10 +53,12 @@ impl Sandboxes for Warm {
                 if let Err(limit) = Exceeded::check("transforms", most, open + 1) {
                     return Ok(Err(Refusal::Limit(limit.to_string())));
                 }
+                let busy = self.around.pulse.enter()?;
                 let prepared = match self.around.catalog.transform(digest).await {
                     Ok(prepared) => prepared,
                     Err(error) => return refuse_load(error),
                 };
+                drop(busy);
                 match Transform::open(&prepared, &self.around).await {
                     Ok(transform) => entry.insert(transform),
                     Err(ended) => return refuse(ended, "the transform"),

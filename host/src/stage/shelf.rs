@@ -78,11 +78,11 @@ mod tests {
         let shelf = Shelf::new(2);
         let made = AtomicU32::new(0);
         let get = |key: u32| {
-            let make = async {
+            let value = async {
                 made.fetch_add(1, Ordering::Relaxed);
                 Ok::<_, ()>(key * 10)
             };
-            wait(shelf.get(&key, make)).unwrap()
+            wait(shelf.get(&key, value)).unwrap()
         };
         assert_eq!((get(1), get(2), get(1)), (10, 20, 10));
         assert_eq!(made.load(Ordering::Relaxed), 2);

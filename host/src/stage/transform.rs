@@ -258,9 +258,8 @@ mod tests {
     fn what_it_gives_is_what_it_declared() {
         let batch = table(&[("a", one()), ("c", one())]);
         let expected = expected(&description(), &batch);
-        let given = |columns: &[(&str, Values)], rows| {
-            check_given(&table(columns), rows, &expected).map_err(|e| e.to_string())
-        };
+        let given =
+            |columns: &[(&str, Values)], rows| check_given(&table(columns), rows, &expected);
         let b = || ("b", Values::Integers(vec![1]));
         assert_eq!(given(&[("a", one()), b()], 1), Ok(()));
         assert!(given(&[("a", one()), b()], 2).unwrap_err().contains("rows"));

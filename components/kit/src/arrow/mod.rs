@@ -5,9 +5,11 @@
 //!
 //! # Layout
 //! - `read`: a file to tables
+//! - `values`: Arrow's types and arrays as the kit's
 //! - `write`: tables to a file
 
 mod read;
+mod values;
 mod write;
 
 pub use read::{Reader, read};

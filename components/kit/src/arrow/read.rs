@@ -5,17 +5,15 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Int64Array, LargeStringArray, RecordBatch, StringArray, StringViewArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
-    TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, cast::AsArray,
-};
+use arrow_array::{Array, RecordBatch};
 use arrow_ipc::reader::FileReader;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::ArrowError;
 
-use super::{BATCH, MAX_COLUMNS};
-use crate::table::{Column, Field, Kind, Table, Values};
+use super::{
+    BATCH, MAX_COLUMNS,
+    values::{kind, values},
+};
+use crate::table::{Column, Field, Table};
 
 /// The magic bytes and the footer's length at the end of a file.
 const TAIL: u64 = 10;
@@ -163,29 +161,6 @@ fn check_footer<R: Read + Seek>(reader: &mut R) -> Result<(), String> {
     reader.rewind().map_err(io)
 }
 
-/// The kind that a type is read as.
-fn kind(data_type: &DataType) -> Option<Kind> {
-    Some(match data_type {
-        DataType::Float32 | DataType::Float64 => Kind::Floats,
-        DataType::Int8
-        | DataType::Int16
-        | DataType::Int32
-        | DataType::Int64
-        | DataType::UInt8
-        | DataType::UInt16
-        | DataType::UInt32 => Kind::Integers,
-        DataType::Boolean => Kind::Booleans,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Kind::Texts,
-        DataType::Dictionary(_, value)
-            if matches!(value.as_ref(), DataType::Utf8 | DataType::LargeUtf8) =>
-        {
-            Kind::Categories
-        }
-        DataType::Timestamp(_, _) => Kind::Timestamps,
-        _ => return None,
-    })
-}
-
 fn to_table(batch: &RecordBatch, fields: &[Field]) -> Result<Table, String> {
     let columns = batch
         .columns()
@@ -215,91 +190,6 @@ fn to_table(batch: &RecordBatch, fields: &[Field]) -> Result<Table, String> {
     })
 }
 
-/// Values of an array; the slots of nulls are zero or empty.
-fn values(array: &ArrayRef) -> Option<Values> {
-    let any = array.as_any();
-    macro_rules! widened {
-        ($array:ty, $case:ident) => {
-            Values::$case(
-                any.downcast_ref::<$array>()?
-                    .iter()
-                    .map(|value| value.unwrap_or_default().into())
-                    .collect(),
-            )
-        };
-    }
-    macro_rules! texts {
-        ($array:ty) => {
-            Values::Texts(
-                any.downcast_ref::<$array>()?
-                    .iter()
-                    .map(|text| text.unwrap_or_default().to_owned())
-                    .collect(),
-            )
-        };
-    }
-    macro_rules! timestamps {
-        ($array:ty, $convert:expr) => {
-            Values::Timestamps(
-                any.downcast_ref::<$array>()?
-                    .iter()
-                    .map(|value| $convert(value.unwrap_or_default()))
-                    .collect(),
-            )
-        };
-    }
-    Some(match array.data_type() {
-        DataType::Float64 => widened!(Float64Array, Floats),
-        DataType::Float32 => widened!(Float32Array, Floats),
-        DataType::Int64 => widened!(Int64Array, Integers),
-        DataType::Int32 => widened!(Int32Array, Integers),
-        DataType::Int16 => widened!(Int16Array, Integers),
-        DataType::Int8 => widened!(Int8Array, Integers),
-        DataType::UInt32 => widened!(UInt32Array, Integers),
-        DataType::UInt16 => widened!(UInt16Array, Integers),
-        DataType::UInt8 => widened!(UInt8Array, Integers),
-        DataType::Boolean => widened!(BooleanArray, Booleans),
-        DataType::Utf8 => texts!(StringArray),
-        DataType::LargeUtf8 => texts!(LargeStringArray),
-        DataType::Utf8View => texts!(StringViewArray),
-        DataType::Timestamp(unit, _) => match unit {
-            TimeUnit::Second => {
-                timestamps!(TimestampSecondArray, |v: i64| v.saturating_mul(1_000_000))
-            }
-            TimeUnit::Millisecond => {
-                timestamps!(TimestampMillisecondArray, |v: i64| v.saturating_mul(1_000))
-            }
-            TimeUnit::Microsecond => timestamps!(TimestampMicrosecondArray, |v: i64| v),
-            TimeUnit::Nanosecond => {
-                timestamps!(TimestampNanosecondArray, |v: i64| v.div_euclid(1_000))
-            }
-        },
-        DataType::Dictionary(_, _) => categories(array)?,
-        _ => return None,
-    })
-}
-
-fn categories(array: &ArrayRef) -> Option<Values> {
-    let dictionary = array.as_any_dictionary_opt()?;
-    let Values::Texts(texts) = values(dictionary.values())? else {
-        return None;
-    };
-    let codes = if dictionary.values().is_empty() {
-        vec![0; array.len()]
-    } else {
-        dictionary
-            .normalized_keys()
-            .into_iter()
-            .map(|key| key as u32)
-            .collect()
-    };
-    // A dictionary of Arrow may repeat a text or hold nulls; the kit's rows then still agree.
-    Some(Values::Categories {
-        dictionary: texts,
-        codes,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -307,7 +197,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arrow::{Writer, write};
+    use crate::{
+        arrow::{Writer, write},
+        table::Values,
+    };
 
     fn column(name: &str, values: Values, nulls: &[u32]) -> Column {
         Column {
@@ -384,6 +277,64 @@ mod tests {
         let back = read(Cursor::new(&bytes)).unwrap();
         assert_eq!(back.columns[0].nulls, [9_000]);
         assert_eq!(back.rows, rows);
+    }
+
+    #[test]
+    fn types_of_other_tools_are_read() {
+        use std::sync::Arc;
+
+        use arrow_array::{
+            ArrayRef, DictionaryArray, Float32Array, Int8Array, LargeStringArray, StringViewArray,
+            Time32SecondArray, TimestampNanosecondArray, UInt32Array, types::Int8Type,
+        };
+        use arrow_ipc::writer::FileWriter;
+
+        fn file(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+            let batch = RecordBatch::try_from_iter(columns).unwrap();
+            let mut writer = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+            writer.write(&batch).unwrap();
+            writer.into_inner().unwrap()
+        }
+
+        let dictionary: DictionaryArray<Int8Type> =
+            [Some("y"), None, Some("x")].into_iter().collect();
+        let bytes = file(vec![
+            (
+                "i",
+                Arc::new(Int8Array::from(vec![Some(-1), None, Some(3)])),
+            ),
+            ("u", Arc::new(UInt32Array::from(vec![1, 2, u32::MAX]))),
+            ("f", Arc::new(Float32Array::from(vec![0.5, 1.5, 2.5]))),
+            ("l", Arc::new(LargeStringArray::from(vec!["a", "b", "c"]))),
+            ("v", Arc::new(StringViewArray::from(vec!["a", "b", "c"]))),
+            ("d", Arc::new(dictionary)),
+            (
+                "n",
+                Arc::new(TimestampNanosecondArray::from(vec![1_999, -1, 0])),
+            ),
+        ]);
+        let table = read(Cursor::new(bytes)).unwrap();
+        table.validate().unwrap();
+        let labels: Vec<_> = table.columns.iter().map(|column| column.label(0)).collect();
+        let expected = [
+            "-1",
+            "1",
+            "0.5",
+            "a",
+            "a",
+            "y",
+            "1970-01-01T00:00:00.000001Z",
+        ];
+        assert_eq!(labels, expected.map(|text| Some(text.to_owned())));
+        assert_eq!(table.columns[0].nulls, [1]);
+        assert_eq!(table.columns[5].nulls, [1]);
+
+        let other = file(vec![("t", Arc::new(Time32SecondArray::from(vec![1])))]);
+        let reason = read(Cursor::new(other)).unwrap_err();
+        assert!(
+            reason.contains("column 't' has Arrow's type Time32"),
+            "{reason}"
+        );
     }
 
     #[test]

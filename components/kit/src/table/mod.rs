@@ -1,0 +1,25 @@
+//! Columns in memory: the kit's mirror of the contract's `tables`.
+//!
+//! It owns the shape of rows and its checks. It must not know files, bindings or models.
+//!
+//! # Layout
+//! - `kind`, `values`: what a column holds
+//! - `column`, `rows`: columns, and columns of one length
+//! - `label`: a value in its one canonical spelling
+
+mod column;
+mod kind;
+mod label;
+mod rows;
+mod values;
+
+pub use column::Column;
+pub use kind::{Field, Kind};
+pub use rows::Table;
+pub use values::Values;
+
+/// Reserved column: the line of the source on which the row began, from 1, the header included.
+pub const ROW: &str = "septet:row";
+
+/// Names of columns that begin so are ours.
+pub const RESERVED: &str = "septet:";

@@ -1,0 +1,145 @@
+//! The two sides of the split, and whether each can do its work.
+
+use std::collections::BTreeSet;
+
+use septet_kit::{
+    preprocessing::Task,
+    show::shown,
+    table::{Table, Values},
+};
+
+use crate::{
+    notes::{listed, rows},
+    parameters::Parameters,
+    split::test_rows,
+    target::{class_counts, find},
+};
+
+/// Rows without a target teach nothing and test nothing.
+pub(crate) fn without_null_targets(
+    table: &mut Table,
+    target: &str,
+    notes: &mut Vec<String>,
+) -> Result<(), String> {
+    let column = find(table, "target", target)?;
+    let mask = column.null_mask();
+    let mut kept = Vec::with_capacity(table.rows);
+    for (row, null) in (0_u32..).zip(mask) {
+        let value = match &column.values {
+            Values::Floats(values) => values.get(row as usize).copied().unwrap_or(0.0),
+            _ => 0.0,
+        };
+        if value.is_infinite() && !null {
+            return Err(format!(
+                "the target '{}' is infinite in row {}",
+                shown(target, 80),
+                table.line(row as usize)
+            ));
+        }
+        if !null && !value.is_nan() {
+            kept.push(row);
+        }
+    }
+    let missing = table.rows - kept.len();
+    if kept.is_empty() {
+        return Err(format!(
+            "the target '{}' has no value in any row",
+            shown(target, 80)
+        ));
+    }
+    if missing > 0 {
+        notes.push(format!("{} without a target left out", rows(missing)));
+        *table = table.take(&kept);
+    }
+    Ok(())
+}
+
+/// The train rows and the test rows.
+pub(crate) fn sides(table: &Table, parameters: &Parameters) -> (Table, Table) {
+    let tests = test_rows(table, parameters.key.as_deref(), parameters.test_share);
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    for (row, is_test) in (0_u32..).zip(tests) {
+        if is_test { &mut test } else { &mut train }.push(row);
+    }
+    (table.take(&train), table.take(&test))
+}
+
+/// Checks that there is something to learn and something to test; gives the test rows whose class
+/// can be known.
+pub(crate) fn check_sides(
+    train: &Table,
+    mut test: Table,
+    task: Task,
+    classes: &[String],
+    parameters: &Parameters,
+    notes: &mut Vec<String>,
+) -> Result<Table, String> {
+    let share = parameters.test_share;
+    let total = train.rows + test.rows;
+    let few = |side: &str, what: String, hint: &str| {
+        format!(
+            "{what} on the {side} side of the split (test_share {share} of {}): bring more rows \
+             or choose a {hint} test_share{}",
+            rows(total),
+            match &parameters.key {
+                Some(key) => format!(", or another key than '{}'", shown(key, 80)),
+                None => " (equal rows stay on one side)".to_owned(),
+            }
+        )
+    };
+    for (side, count, hint) in [
+        ("train", train.rows, "smaller"),
+        ("test", test.rows, "larger"),
+    ] {
+        if count < 2 {
+            let what = if count == 0 {
+                "no row is"
+            } else {
+                "only 1 row is"
+            };
+            return Err(few(side, what.to_owned(), hint));
+        }
+    }
+    if task == Task::Regression {
+        let target = find(train, "target", &parameters.target)?;
+        let first = target.number(0);
+        if (1..train.rows).all(|row| target.number(row) == first) {
+            let what = "all values of the target are equal".to_owned();
+            return Err(few("train", what, "smaller"));
+        }
+        return Ok(test);
+    }
+    if let [only] = classes {
+        let what = format!("only the class '{}' is", shown(only, 40));
+        return Err(few("train", what, "smaller"));
+    }
+    // A row that is for the test stays so for good: it can't be moved to the train side.
+    let target = find(&test, "target", &parameters.target)?;
+    let mut kept = Vec::with_capacity(test.rows);
+    let mut unknown = BTreeSet::new();
+    for row in 0..test.rows as u32 {
+        match target.label(row as usize) {
+            Some(label) if classes.binary_search(&label).is_ok() => kept.push(row),
+            label => {
+                unknown.extend(label);
+            }
+        }
+    }
+    if kept.len() < test.rows {
+        notes.push(format!(
+            "{} left out of the test, because no train row has the class {}",
+            rows(test.rows - kept.len()),
+            listed(unknown.iter().map(String::as_str))
+        ));
+        test = test.take(&kept);
+    }
+    let tested = class_counts(find(&test, "target", &parameters.target)?);
+    if tested.len() < 2 {
+        let what = match tested.keys().next() {
+            Some(only) => format!("only the class '{}' is", shown(only, 40)),
+            None => "no row of a known class is".to_owned(),
+        };
+        return Err(few("test", what, "larger"));
+    }
+    Ok(test)
+}

@@ -1,0 +1,13 @@
+//! Components in their sandboxes: real guests, good and evil.
+
+mod bench;
+mod blobs;
+mod catalog;
+mod control;
+mod grants;
+mod guests;
+mod limits;
+mod models;
+mod outcomes;
+mod transforms;
+mod wasi;
