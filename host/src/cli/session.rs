@@ -55,7 +55,7 @@ impl Origin {
             cache,
             limits,
             self.grants()?,
-            store,
+            Arc::clone(&store.blobs),
         )?))
     }
 
