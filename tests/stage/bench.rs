@@ -10,7 +10,7 @@ use septet::{
         Artifact, Blame, Call, Digest, Disposition, Executed, Origin, Outcome, PinnedAlias,
         PinnedVersion, Stage,
     },
-    stage::{Control, Embedded, Executor, Grants, Inert, Limits, StageExecutor},
+    stage::{Control, Embedded, Grants, Inert, Limits, StageExecutor},
 };
 use tempfile::TempDir;
 

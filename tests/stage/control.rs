@@ -7,7 +7,7 @@ use std::{
 
 use septet::{
     contract::{Blame, Disposition, Executed, Stage},
-    stage::{Control, Executor, Limits},
+    stage::{Control, Limits},
 };
 
 use super::bench::{Bench, Options, With};

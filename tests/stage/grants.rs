@@ -3,7 +3,7 @@
 
 use septet::{
     contract::{Disposition, Stage},
-    stage::{Capability, Executor, Grants},
+    stage::{Capability, Grants},
 };
 
 use super::bench::{BUNDLE_TYPE, Bench, Options, With, foreign};

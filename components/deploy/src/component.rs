@@ -75,7 +75,7 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
         }
         Decision::Stay { reason } => (None, reason.clone()),
     };
-    propose(registry_propose::Proposal {
+    propose(&registry_propose::Proposal {
         model: parameters.model.clone(),
         bundle_digest: bundle.digest.clone(),
         summary: summary(&manifest, &evaluation),
@@ -113,9 +113,9 @@ fn current(parameters: &Parameters) -> Result<Option<String>, String> {
     }
 }
 
-fn propose(proposal: registry_propose::Proposal) -> Result<(), String> {
-    let model = proposal.model.clone();
-    registry_propose::propose(&proposal).map_err(|error| {
+fn propose(proposal: &registry_propose::Proposal) -> Result<(), String> {
+    let model = &proposal.model;
+    registry_propose::propose(proposal).map_err(|error| {
         failed(match error {
             registry_propose::Error::AccessDenied => {
                 format!("a version of model '{model}' may not be proposed: it is not granted")

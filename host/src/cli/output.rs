@@ -40,7 +40,7 @@ fn finish(written: io::Result<()>) -> anyhow::Result<()> {
 pub(crate) fn table(header: &[&str], right: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_header(header.iter().copied());
     for row in rows {
         table.add_row(row);

@@ -50,13 +50,9 @@ impl Origin {
     pub(crate) fn stages(&self, store: &Store) -> anyhow::Result<Arc<StageExecutor>> {
         let limits = self.settings.limits.clone();
         let cache = self.environment.cache.as_deref();
-        Ok(Arc::new(StageExecutor::new(
-            &EMBEDDED,
-            cache,
-            limits,
-            self.grants()?,
-            store,
-        )?))
+        let blobs = Arc::clone(&store.blobs);
+        let stages = StageExecutor::new(&EMBEDDED, cache, limits, self.grants()?, blobs)?;
+        Ok(Arc::new(stages))
     }
 
     /// The store alone, which must be there.

@@ -6,7 +6,7 @@
 //! - `fit`, `linker`, `wasi`, `shelf`, `catalog`: what a component may import, and which ones are loaded.
 //! - `session`, `instance`, `ended`, `outcome`: one call in a fresh store, and how it ended.
 //! - `sandbox`, `predictor`, `transform`: components that a capability runs for another component.
-//! - `control`, `pulse`, `executor`, `run`: who asks for a call, watches it and may stop it.
+//! - `control`, `pulse`, `run`: who asks for a call, watches it and may stop it.
 //!
 //! This module must not know triggers, runs or the ledger: a call comes in, what it did goes out.
 
@@ -14,7 +14,6 @@ mod catalog;
 mod control;
 mod ended;
 mod engine;
-mod executor;
 mod fit;
 mod grants;
 mod instance;
@@ -34,7 +33,6 @@ mod wasi;
 pub use catalog::{Catalog, Embedded, LoadError};
 pub use control::{Control, Progress, Stopper};
 pub use engine::Engines;
-pub use executor::Executor;
 pub use fit::Report;
 pub use grants::{Capability, Grants};
 pub use limits::{Exceeded, Limits};

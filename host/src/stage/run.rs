@@ -11,11 +11,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::{
-    Catalog, Control, Embedded, Engines, Executor, Grants, Inert, Limits, LoadError, NativeCache,
+    Catalog, Control, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
     PredictError, Predictor, Stopper,
     catalog::{Exports, Prepared},
     ended::Stopped,
@@ -123,9 +122,10 @@ impl StageExecutor {
     }
 }
 
-#[async_trait]
-impl Executor for StageExecutor {
-    async fn execute(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
+impl StageExecutor {
+    /// Runs one call. An error is the host's fault and may be gone at the next attempt; what the
+    /// component is to blame for is in the disposition.
+    pub async fn execute(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
         self.call(call, control).await
     }
 }

@@ -43,6 +43,9 @@ pub struct Registry {
     clock: Arc<dyn Clock>,
 }
 
+/// The longest reason of a person, in characters.
+const MAX_REASON: usize = 1000;
+
 /// A change that a decision came to, or what there is instead.
 enum Decision<T> {
     Append(Event, T),
@@ -167,11 +170,13 @@ impl Registry {
         alias: &str,
         version: u32,
         who: &str,
+        reason: &str,
     ) -> anyhow::Result<Moved> {
         check_alias(alias)?;
         let state = self.existing(model).await?;
         state.find(&super::Selector::Version(version))?;
-        let wanted = Wanted::by_hand(alias, version, "promoted by hand", who);
+        let reason = clipped(reason);
+        let wanted = Wanted::by_hand(alias, version, &reason, who);
         self.change(model, who, |state| {
             let before = state.before(alias);
             if before.version == Some(version) {
@@ -186,8 +191,15 @@ impl Registry {
 
     /// Puts an alias back to the version before its last move, and gives that. Once more goes one
     /// farther back, never forth to what was just rolled back.
-    pub async fn rollback(&self, model: &str, alias: &str, who: &str) -> anyhow::Result<u32> {
+    pub async fn rollback(
+        &self,
+        model: &str,
+        alias: &str,
+        who: &str,
+        reason: &str,
+    ) -> anyhow::Result<u32> {
         let seen = self.existing(model).await?.before(alias);
+        let reason = clipped(reason);
         self.change(model, who, |state| {
             let to = state.rollback_target(alias)?;
             // What the user saw and wants to leave; not what another has just set.
@@ -195,7 +207,7 @@ impl Registry {
                 state.before(alias) == seen,
                 "the {alias} of model '{model}' was moved just now: look at it again"
             );
-            let wanted = Wanted::by_hand(alias, to, "rolled back", who);
+            let wanted = Wanted::by_hand(alias, to, &reason, who);
             Ok(Decision::Append(wanted.event(state, true), to))
         })
         .await
@@ -236,6 +248,11 @@ impl Registry {
         }
         bail!("the log of model '{model}' is changed by others all the time: try again later")
     }
+}
+
+/// A person's reason: one entry of the log must stay small, whatever was typed.
+fn clipped(reason: &str) -> String {
+    reason.chars().take(MAX_REASON).collect()
 }
 
 /// A move that somebody wants.
