@@ -188,7 +188,7 @@ impl Call {
     }
 }
 
-fn fresh(host: &str, stage: Stage) -> PathBuf {
+pub(crate) fn fresh(host: &str, stage: Stage) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
@@ -210,7 +210,7 @@ fn ending(media_type: &str) -> &'static str {
     }
 }
 
-fn succeed(command: &mut Command) {
+pub(crate) fn succeed(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(
         output.status.success(),
@@ -221,7 +221,7 @@ fn succeed(command: &mut Command) {
     );
 }
 
-fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
     let text = fs::read_to_string(path).unwrap();
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }

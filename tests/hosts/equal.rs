@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{
     call::{Answer, Call, Input, component},
     compose::plugged,
-    oracles,
+    guests, oracles,
 };
-use crate::setup::guests;
+
 
 /// The same call on all hosts at once; the answer of a foreign one, for the next call.
 fn everywhere(call: &Call) -> Option<Answer> {
@@ -29,7 +29,7 @@ fn everywhere(call: &Call) -> Option<Answer> {
     Some(first)
 }
 
-fn penguins() -> Input {
+pub(crate) fn penguins() -> Input {
     Input {
         name: "source".to_owned(),
         media_type: "text/csv".to_owned(),
@@ -94,10 +94,8 @@ fn transformed() -> Option<()> {
     let mut asked = Call::new(Stage::Preprocess, &[ingested.output("table")], parameters);
     asked.transforms = vec![transform.clone()];
     let mut composed = Call::new(asked.stage, &asked.inputs, asked.parameters.clone());
-    composed.component = plugged(
-        component(Stage::Preprocess),
-        &[&plugged(&adapter, &[&transform])],
-    );
+    let adapter = plugged(&adapter, &[&transform]).unwrap();
+    composed.component = plugged(component(Stage::Preprocess), &[&adapter]).unwrap();
     let ours = asked.in_septet();
     assert_eq!(composed.in_septet(), ours);
     let mut answers = [

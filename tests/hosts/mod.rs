@@ -5,10 +5,14 @@
 //! - [`oracles`]: the foreign tools, installed under `target/oracles`
 //! - [`call`]: one call of one stage, on any host
 //! - [`compose`]: components plugged together by wac
-//! - [`equal`]: the tests
+//! - [`equal`]: every stage gives the same on every host
+//! - [`spin`]: a stage composed for Spin, and spin.toml
 
 pub(crate) mod call;
 pub(crate) mod compose;
 pub(crate) mod oracles;
 
 mod equal;
+mod spin;
+
+use crate::setup::guests;
