@@ -82,9 +82,16 @@ fn the_manifest_grants_what_its_components_import_and_nothing_else() {
         // Everything else that could be granted is not even named.
         let granted: Vec<_> = component.as_table().unwrap().keys().collect();
         assert_eq!(granted, ["build", "key_value_stores", "source"]);
-        assert_eq!(component["key_value_stores"], toml::Value::from(vec!["default"]));
+        assert_eq!(
+            component["key_value_stores"],
+            toml::Value::from(vec!["default"])
+        );
 
-        let bytes = EMBEDDED.iter().find(|(embedded, _)| *embedded == stage).unwrap().1;
+        let bytes = EMBEDDED
+            .iter()
+            .find(|(embedded, _)| *embedded == stage)
+            .unwrap()
+            .1;
         let app = compose::spin_app(bytes, workspace(), target()).unwrap();
         let imports = imports(&app);
         for (import, functions) in &imports {
@@ -97,9 +104,16 @@ fn the_manifest_grants_what_its_components_import_and_nothing_else() {
             // Ours are types alone: those need nothing of a host.
             assert!(!interface.starts_with("septet:") || !functions, "{import}");
         }
-        assert!(imports.iter().any(|(import, _)| import.starts_with(KEY_VALUE)));
+        assert!(
+            imports
+                .iter()
+                .any(|(import, _)| import.starts_with(KEY_VALUE))
+        );
         // The stage within is the embedded one, byte for byte.
-        assert!(app.windows(bytes.len()).any(|window| window == bytes), "{stage}");
+        assert!(
+            app.windows(bytes.len()).any(|window| window == bytes),
+            "{stage}"
+        );
     }
 }
 
