@@ -11,7 +11,6 @@ use super::{
     guests, oracles,
 };
 
-
 /// The same call on all hosts at once; the answer of a foreign one, for the next call.
 fn everywhere(call: &Call) -> Option<Answer> {
     let (ours, foreign) = thread::scope(|scope| {

@@ -82,9 +82,16 @@ fn the_manifest_grants_what_its_components_import_and_nothing_else() {
         // Everything else that could be granted is not even named.
         let granted: Vec<_> = component.as_table().unwrap().keys().collect();
         assert_eq!(granted, ["build", "key_value_stores", "source"]);
-        assert_eq!(component["key_value_stores"], toml::Value::from(vec!["default"]));
+        assert_eq!(
+            component["key_value_stores"],
+            toml::Value::from(vec!["default"])
+        );
 
-        let bytes = EMBEDDED.iter().find(|(embedded, _)| *embedded == stage).unwrap().1;
+        let bytes = EMBEDDED
+            .iter()
+            .find(|(embedded, _)| *embedded == stage)
+            .unwrap()
+            .1;
         let app = compose::spin_app(bytes, workspace(), target()).unwrap();
         let imports = imports(&app);
         for (import, functions) in &imports {
@@ -97,9 +104,16 @@ fn the_manifest_grants_what_its_components_import_and_nothing_else() {
             // Ours are types alone: those need nothing of a host.
             assert!(!interface.starts_with("septet:") || !functions, "{import}");
         }
-        assert!(imports.iter().any(|(import, _)| import.starts_with(KEY_VALUE)));
+        assert!(
+            imports
+                .iter()
+                .any(|(import, _)| import.starts_with(KEY_VALUE))
+        );
         // The stage within is the embedded one, byte for byte.
-        assert!(app.windows(bytes.len()).any(|window| window == bytes), "{stage}");
+        assert!(
+            app.windows(bytes.len()).any(|window| window == bytes),
+            "{stage}"
+        );
     }
 }
 
@@ -110,9 +124,9 @@ fn a_stage_answers_over_http_what_our_host_answers() {
     let parameters = json!({"max_quarantine": 0.2});
     let ours = Call::new(Stage::Ingest, &[penguins()], parameters.clone()).in_septet();
 
-    let folder = fresh("spin", Stage::Ingest);
+    let folder = fresh();
     let put = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
+        let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     };
@@ -124,12 +138,12 @@ fn a_stage_answers_over_http_what_our_host_answers() {
             .arg(put("app.wasm", &app))
             .arg(put("source.csv", &penguins().bytes))
             .arg(put("invocation.json", invocation.to_string().as_bytes()))
-            .arg(folder.join("out")),
+            .arg(folder.path().join("out")),
     );
-    let outcome: Outcome = read(&folder.join("out/outcome.json"));
+    let outcome: Outcome = read(&folder.path().join("out/outcome.json"));
     assert_eq!(outcome, ours);
     for output in &outcome.outputs {
-        let bytes = fs::read(folder.join("out").join(&output.name)).unwrap();
+        let bytes = fs::read(folder.path().join("out").join(&output.name)).unwrap();
         assert_eq!(Digest::of(&bytes), output.digest);
     }
 }
