@@ -1,3 +1,14 @@
+//! The one test binary: behaviour through real components, the real binary and real folders,
+//! against independent oracles.
+#![allow(
+    missing_docs,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod cli;
 mod hosts;
 mod setup;

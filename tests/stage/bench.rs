@@ -20,11 +20,11 @@ use crate::support::guests::guest;
 /// Native code is shared by all tests, as by all starts of the binary.
 static CACHE: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
 
-pub const BUNDLE_TYPE: &str = "application/vnd.septet.model-bundle";
+pub(crate) const BUNDLE_TYPE: &str = "application/vnd.septet.model-bundle";
 
-pub struct Bench {
-    pub executor: Arc<StageExecutor>,
-    pub blobs: Arc<TestBlobs>,
+pub(crate) struct Bench {
+    pub(crate) executor: Arc<StageExecutor>,
+    pub(crate) blobs: Arc<TestBlobs>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -32,22 +32,22 @@ type OnSilence = Box<dyn Fn(&str) + Send + Sync>;
 
 /// What differs between benches.
 #[derive(Default)]
-pub struct Options {
-    pub limits: Limits,
-    pub grants: Grants,
-    pub inert: Inert,
-    pub embedded: Vec<(Stage, &'static [u8])>,
-    pub on_silence: Option<OnSilence>,
-    pub cache: Option<std::path::PathBuf>,
+pub(crate) struct Options {
+    pub(crate) limits: Limits,
+    pub(crate) grants: Grants,
+    pub(crate) inert: Inert,
+    pub(crate) embedded: Vec<(Stage, &'static [u8])>,
+    pub(crate) on_silence: Option<OnSilence>,
+    pub(crate) cache: Option<std::path::PathBuf>,
 }
 
 impl Bench {
     /// Every guest is a foreign one: on the guarded engine.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Options::default())
     }
 
-    pub fn with_limits(limits: Limits) -> Self {
+    pub(crate) fn with_limits(limits: Limits) -> Self {
         Self::with(Options {
             limits,
             ..Options::default()
@@ -55,7 +55,7 @@ impl Bench {
     }
 
     /// The guest of `stage` is an embedded one: on the trusted engine.
-    pub fn trusted(stage: Stage, limits: Limits) -> Self {
+    pub(crate) fn trusted(stage: Stage, limits: Limits) -> Self {
         Self::with(Options {
             limits,
             embedded: vec![(stage, guest(stage.name()))],
@@ -63,7 +63,7 @@ impl Bench {
         })
     }
 
-    pub fn with(options: Options) -> Self {
+    pub(crate) fn with(options: Options) -> Self {
         let blobs = Arc::new(TestBlobs::default());
         let cache: &Path = options.cache.as_deref().unwrap_or_else(|| CACHE.path());
         let embedded: Embedded = Vec::leak(options.embedded);
@@ -86,11 +86,11 @@ impl Bench {
         }
     }
 
-    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
     }
 
-    pub fn spawn<T: Send + 'static>(
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     /// An input with this content.
-    pub fn input(&self, name: &str, content: &[u8], media_type: &str) -> Artifact {
+    pub(crate) fn input(&self, name: &str, content: &[u8], media_type: &str) -> Artifact {
         Artifact {
             name: name.to_owned(),
             digest: self.blobs.insert(content),
@@ -108,7 +108,7 @@ impl Bench {
     }
 
     /// A call of the stage's own guest that does `what`.
-    pub fn call(&self, stage: Stage, what: &str) -> Call {
+    pub(crate) fn call(&self, stage: Stage, what: &str) -> Call {
         let component = self.blobs.insert(guest(stage.name()));
         Call {
             stage,
@@ -123,17 +123,17 @@ impl Bench {
         }
     }
 
-    pub fn run(&self, call: Call) -> anyhow::Result<Executed> {
+    pub(crate) fn run(&self, call: Call) -> anyhow::Result<Executed> {
         self.wait(self.executor.execute(call, &Control::new()))
     }
 
     /// What `call` gave, which must be good.
-    pub fn outcome(&self, call: Call) -> Outcome {
+    pub(crate) fn outcome(&self, call: Call) -> Outcome {
         outcome(self.run(call).unwrap())
     }
 
     /// Why `call` failed, which must be the guest's fault.
-    pub fn blamed(&self, call: Call) -> String {
+    pub(crate) fn blamed(&self, call: Call) -> String {
         match self.run(call).unwrap().disposition {
             Disposition::Failed {
                 reason,
@@ -144,7 +144,7 @@ impl Bench {
     }
 
     /// The alias `m@champion` at a bundle with this content, and `m@unset`.
-    pub fn aliases(&self, content: &[u8]) -> Vec<PinnedAlias> {
+    pub(crate) fn aliases(&self, content: &[u8]) -> Vec<PinnedAlias> {
         let alias = |alias: &str, version| PinnedAlias {
             model: "m".to_owned(),
             alias: alias.to_owned(),
@@ -162,7 +162,7 @@ impl Bench {
     }
 }
 
-pub fn outcome(executed: Executed) -> Outcome {
+pub(crate) fn outcome(executed: Executed) -> Outcome {
     match executed.disposition {
         Disposition::Ok(outcome) => outcome,
         other => panic!("{other:?}"),
@@ -170,7 +170,7 @@ pub fn outcome(executed: Executed) -> Outcome {
 }
 
 /// Calls with more parameters or inputs.
-pub trait With: Sized {
+pub(crate) trait With: Sized {
     fn with(self, key: &str, value: &str) -> Self;
     fn given(self, inputs: Vec<Artifact>) -> Self;
 }
@@ -189,6 +189,6 @@ impl With for Call {
 }
 
 /// The digest of something that no call was given.
-pub fn foreign(bench: &Bench) -> Digest {
+pub(crate) fn foreign(bench: &Bench) -> Digest {
     bench.blobs.insert(b"nobody gave you this")
 }

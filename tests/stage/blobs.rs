@@ -15,12 +15,12 @@ use septet::{
 };
 
 #[derive(Default)]
-pub struct TestBlobs {
+pub(crate) struct TestBlobs {
     stored: Arc<Mutex<BTreeMap<Digest, Arc<Vec<u8>>>>>,
     /// Every operation fails.
-    pub broken: Arc<AtomicBool>,
+    pub(crate) broken: Arc<AtomicBool>,
     /// Milliseconds that a read takes.
-    pub delay: Arc<AtomicU64>,
+    pub(crate) delay: Arc<AtomicU64>,
 }
 
 struct Open {
@@ -41,18 +41,18 @@ fn whole(broken: &AtomicBool) -> anyhow::Result<()> {
 }
 
 impl TestBlobs {
-    pub fn insert(&self, bytes: &[u8]) -> Digest {
+    pub(crate) fn insert(&self, bytes: &[u8]) -> Digest {
         let digest = Digest::of(bytes);
         let bytes = Arc::new(bytes.to_vec());
         self.stored.lock().unwrap().insert(digest, bytes);
         digest
     }
 
-    pub fn bytes(&self, digest: &Digest) -> Vec<u8> {
+    pub(crate) fn bytes(&self, digest: &Digest) -> Vec<u8> {
         self.stored.lock().unwrap()[digest].to_vec()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.stored.lock().unwrap().len()
     }
 }

@@ -9,5 +9,6 @@ mod guests;
 mod limits;
 mod models;
 mod outcomes;
+mod seven;
 mod transforms;
 mod wasi;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// All guests: a file each in `tests/fixtures/guests/examples`.
-pub const GUESTS: [&str; 8] = [
+pub(crate) const GUESTS: [&str; 8] = [
     "deploy",
     "evaluate",
     "infer",
@@ -45,21 +45,18 @@ const ENVIRONMENT: [&str; 20] = [
 ];
 
 /// The workspace's folder.
-pub fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     let host = Path::new(env!("CARGO_MANIFEST_DIR"));
     host.parent().unwrap()
 }
 
 fn target() -> PathBuf {
-    let folder = env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || workspace().join("target"),
-        |folder| workspace().join(folder),
-    );
-    folder.join("components")
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    own.parent().unwrap().join("components")
 }
 
 /// The component of a guest.
-pub fn guest(name: &str) -> &'static [u8] {
+pub(crate) fn guest(name: &str) -> &'static [u8] {
     static BUILT: OnceLock<BTreeMap<String, &'static [u8]>> = OnceLock::new();
     let built = BUILT.get_or_init(build);
     built

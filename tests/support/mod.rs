@@ -1,4 +1,4 @@
 //! What the tests share. It must not know what any one test checks.
 
-pub mod guests;
-pub mod septet;
+pub(crate) mod guests;
+pub(crate) mod septet;

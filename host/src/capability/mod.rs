@@ -27,10 +27,7 @@ pub(crate) mod table;
 mod text;
 pub(crate) mod transforms;
 
-pub use bindings::{
-    exports::septet::pipeline::predictor::{Feature, Signature},
-    septet::transform::tables,
-};
+pub use bindings::septet::transform::tables;
 
 pub(crate) use context::{Context, Granted, View, Viewed};
 pub(crate) use meter::Meter;

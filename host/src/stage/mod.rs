@@ -41,5 +41,7 @@ pub use predictor::{EarlyEnd, PredictError, Predictor};
 pub use run::StageExecutor;
 pub use wasi::Inert;
 
+pub use crate::capability::bindings::exports::septet::pipeline::predictor::{Feature, Signature};
+
 pub(crate) use ended::HostFault;
 pub(crate) use pulse::{Busy, Pulse};
