@@ -1,17 +1,13 @@
 //! One call of one stage, on any host: the same files in, the same files out.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::Path, process::Command};
 
 use septet::{
     components::EMBEDDED,
     contract::{Artifact, Digest, Outcome, Stage},
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::oracles;
 
@@ -47,7 +43,7 @@ pub(crate) struct Call {
 /// What a host answered.
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 impl Answer {
@@ -60,7 +56,7 @@ impl Answer {
             .find(|output| output.name == name)
             .unwrap();
         let digest = artifact.digest.to_string();
-        let bytes = fs::read(self.folder.join("blobs").join(digest)).unwrap();
+        let bytes = fs::read(self.folder.path().join("out/blobs").join(digest)).unwrap();
         assert_eq!(Digest::of(&bytes), artifact.digest);
         Input {
             name: name.to_owned(),
@@ -86,7 +82,7 @@ impl Call {
     pub(crate) fn in_python(&self) -> Option<Answer> {
         let mut host = Command::new(oracles::python()?);
         host.arg(oracles::workspace().join("tests/hosts/python_host.py"));
-        Some(self.foreign("python", &mut host))
+        Some(self.foreign(&mut host))
     }
 
     /// In Node by jco; none where it can't be installed.
@@ -94,17 +90,17 @@ impl Call {
         let mut host = Command::new("node");
         host.env("SEPTET_NODE_PACKAGES", oracles::node()?)
             .arg(oracles::workspace().join("tests/hosts/node_host.mjs"));
-        Some(self.foreign("node", &mut host))
+        Some(self.foreign(&mut host))
     }
 
     /// In our own host, by the command line.
     pub(crate) fn in_septet(&self) -> Outcome {
-        let folder = fresh("septet", self.stage);
+        let folder = fresh();
         let mut host = Command::new(env!("CARGO_BIN_EXE_septet"));
         host.args(["invoke", self.stage.name()])
             .env("SEPTET_CACHE", oracles::target().join("tmp/cache"));
         let put = |name: String, bytes: &[u8]| {
-            let path = folder.join(name);
+            let path = folder.path().join(name);
             fs::write(&path, bytes).unwrap();
             path
         };
@@ -127,7 +123,7 @@ impl Call {
             let path = put("stage.wasm".to_owned(), &self.component);
             host.arg("--component").arg(path);
         }
-        let out = folder.join("out");
+        let out = folder.path().join("out");
         succeed(host.arg("--out").arg(&out));
         let outcome: Outcome = read(&out.join("outcome.json"));
         for output in &outcome.outputs {
@@ -138,11 +134,11 @@ impl Call {
         outcome
     }
 
-    fn foreign(&self, host: &str, command: &mut Command) -> Answer {
-        let folder = fresh(host, self.stage);
-        fs::create_dir_all(folder.join("case/blobs")).unwrap();
+    fn foreign(&self, command: &mut Command) -> Answer {
+        let folder = fresh();
+        fs::create_dir_all(folder.path().join("case/blobs")).unwrap();
         let put = |name: &str, bytes: &[u8]| {
-            let path = folder.join(name);
+            let path = folder.path().join(name);
             fs::write(&path, bytes).unwrap();
             path
         };
@@ -179,23 +175,18 @@ impl Call {
             "aliases": [{"model": "model", "alias": "champion", "version": null}],
         });
         put("case/call.json", call.to_string().as_bytes());
-        let out = folder.join("out");
-        succeed(command.arg(folder.join("case")).arg(&out));
+        let out = folder.path().join("out");
+        succeed(command.arg(folder.path().join("case")).arg(&out));
         Answer {
             outcome: read(&out.join("outcome.json")),
-            folder: out,
+            folder,
         }
     }
 }
 
-pub(crate) fn fresh(host: &str, stage: Stage) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("hosts")
-        .join(format!("{}-{host}-{stage}-{number}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    folder
+/// A folder that is gone with the value.
+pub(crate) fn fresh() -> TempDir {
+    TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
 /// How our command line names a file of this media type.

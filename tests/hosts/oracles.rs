@@ -49,8 +49,10 @@ pub(crate) fn node() -> Option<&'static Path> {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
     NODE.get_or_init(|| {
         installed("node", &["package.json", "package-lock.json"], |folder| {
+            // Not `npm ci`: it refuses a lock file that lacks optional packages which were never
+            // published for some platforms. What is in the lock file is what is installed.
             run(Command::new("npm").current_dir(folder).args([
-                "ci",
+                "install",
                 "--no-audit",
                 "--no-fund",
                 "--ignore-scripts",

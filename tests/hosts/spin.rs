@@ -124,9 +124,9 @@ fn a_stage_answers_over_http_what_our_host_answers() {
     let parameters = json!({"max_quarantine": 0.2});
     let ours = Call::new(Stage::Ingest, &[penguins()], parameters.clone()).in_septet();
 
-    let folder = fresh("spin", Stage::Ingest);
+    let folder = fresh();
     let put = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
+        let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         path
     };
@@ -138,12 +138,12 @@ fn a_stage_answers_over_http_what_our_host_answers() {
             .arg(put("app.wasm", &app))
             .arg(put("source.csv", &penguins().bytes))
             .arg(put("invocation.json", invocation.to_string().as_bytes()))
-            .arg(folder.join("out")),
+            .arg(folder.path().join("out")),
     );
-    let outcome: Outcome = read(&folder.join("out/outcome.json"));
+    let outcome: Outcome = read(&folder.path().join("out/outcome.json"));
     assert_eq!(outcome, ours);
     for output in &outcome.outputs {
-        let bytes = fs::read(folder.join("out").join(&output.name)).unwrap();
+        let bytes = fs::read(folder.path().join("out").join(&output.name)).unwrap();
         assert_eq!(Digest::of(&bytes), output.digest);
     }
 }
