@@ -2,6 +2,7 @@
 //! against independent oracles.
 #![allow(
     missing_docs,
+    unreachable_pub,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,

@@ -26,8 +26,8 @@ pub(crate) fn template() -> String {
         .zip(Limits::MEANINGS)
         .filter_map(|(name, meaning)| {
             let value = limits.get(*name)?;
-            let meaning: String = meaning.lines().map(|line| format!("#{line}\n")).collect();
-            Some(format!("{meaning}#~ {name} = {value}\n"))
+            let meaning = meaning.trim_end().replace('\n', "\n#");
+            Some(format!("#{meaning}\n#~ {name} = {value}\n"))
         });
     TEMPLATE.to_owned() + &lines.collect::<String>()
 }
@@ -145,6 +145,8 @@ pub(crate) struct Environment {
     pub(crate) cache: Option<PathBuf>,
     /// Who is at work, for the alias log.
     pub(crate) user: String,
+    /// How the program was called, for commands that can be copied.
+    pub(crate) program: String,
 }
 
 impl Environment {
@@ -165,10 +167,12 @@ impl Environment {
             .into_iter()
             .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
             .unwrap_or_else(|| "unknown".to_owned());
+        let program = env::args_os().next();
         Self {
             store: path("SEPTET_STORE"),
             cache,
             user,
+            program: program.map_or("septet".into(), |name| name.to_string_lossy().into_owned()),
         }
     }
 }

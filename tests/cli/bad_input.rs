@@ -321,6 +321,51 @@ fn a_store_that_is_no_folder_or_newer_or_damaged() {
 }
 
 #[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let here = Workplace::new();
+    here.write("data.csv", good_rows(80));
+    let run = ["run", "data.csv", "--target", "label"];
+    here.septet(&run).ok();
+    let database = rusqlite::Connection::open(here.path(".septet/septet.db")).unwrap();
+    database.pragma_update(None, "user_version", 4711).unwrap();
+    drop(database);
+    for arguments in [
+        &run[..],
+        &["models"],
+        &["predict", "data.csv", "--model", "data"],
+    ] {
+        let line = here.septet(arguments).refused();
+        says(&line, &[".septet", "newer", "4711"]);
+    }
+}
+
+#[test]
+fn missing_values_are_no_error_but_infinities_are_named() {
+    let here = Workplace::new();
+    let text = good_rows(80).replace("3.5,", "NaN,").replace("4.5,", ",");
+    here.write("data.csv", text);
+    let report = here
+        .septet(&["run", "data.csv", "--target", "label", "--json"])
+        .json();
+    assert_eq!(report["dataset"]["quarantined"], 0, "{report}");
+}
+
+#[test]
+fn a_refused_name_or_model_leaves_the_store_as_it_was() {
+    let here = Workplace::new();
+    here.write("data.csv", good_rows(80));
+    let named = ["run", "data.csv", "--target", "label", "--name", "a b"];
+    says(&here.septet(&named).refused(), &["'a b'"]);
+    assert!(!here.path(".septet").exists());
+    here.septet(&["run", "data.csv", "--target", "label"]).ok();
+    let before = blobs(&here.path(".septet/blobs")).len();
+    here.write("other.csv", good_rows(90));
+    here.septet(&["predict", "other.csv", "--model", "nosuch"])
+        .refused();
+    assert_eq!(blobs(&here.path(".septet/blobs")).len(), before);
+}
+
+#[test]
 fn a_flipped_byte_in_a_blob() {
     let here = Workplace::new();
     here.write("data.csv", good_rows(80));

@@ -80,7 +80,13 @@ fn only_config_reads_the_environment() {
     // `env!` is the compiler's environment, not the user's.
     forbid(
         &sources,
-        &["env::var", "env::vars", "env::set_var", "env::home_dir"],
+        &[
+            "env::args",
+            "env::var",
+            "env::vars",
+            "env::set_var",
+            "env::home_dir",
+        ],
         "ask config.rs",
     );
 }

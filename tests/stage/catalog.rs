@@ -139,17 +139,13 @@ fn check_tells_what_a_component_is() {
 }
 
 #[test]
-fn a_component_that_is_nowhere_is_the_hosts_error() {
+fn a_component_that_is_nowhere_is_refused() {
     let bench = Bench::new();
     let mut call = bench.call(Stage::Train, "copy");
     call.component = septet::contract::Digest::of(b"gone");
-    let error = bench.run(call).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("neither embedded nor in the store"),
-        "{error}"
-    );
+    let told = format!("{:?}", bench.run(call).unwrap().disposition);
+    assert!(told.starts_with("Rejected"), "{told}");
+    assert!(told.contains("neither embedded nor in the store"), "{told}");
 }
 
 #[test]
@@ -197,7 +193,7 @@ fn native_code_is_kept_and_made_again_when_it_is_damaged() {
         bench.outcome(bench.call(Stage::Train, "progress"));
     };
     run();
-    let kept = files(&folder.path().join("septet/native"));
+    let kept = files(&folder.path().join("native"));
     assert_eq!(kept.len(), 1);
     let good = fs::read(&kept[0]).unwrap();
     run();

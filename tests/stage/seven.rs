@@ -50,7 +50,7 @@ fn passage(inert: Inert, trusted: bool) -> Vec<(Stage, Outcome)> {
         call.stage = stage;
         call.component = component(stage);
         call.infer = component(Stage::Infer);
-        call.parameters = parameters.to_owned();
+        parameters.clone_into(&mut call.parameters);
         call.aliases = vec![PinnedAlias {
             model: "m".to_owned(),
             alias: "champion".to_owned(),

@@ -1,6 +1,18 @@
-//! The store's backends: one conformance suite for all, and what only a folder can suffer.
+//! The store's backends, and the pipeline over them.
+//!
+//! - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
+//! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
+//!   the alias. - `troubles`: rejections, faults, hostile messages.
+//! - `registry`: the log of a model.
 
 mod backends;
+mod bench;
 mod conformance;
+mod faults;
 mod folder;
 mod model;
+mod protocol;
+mod registry;
+mod runs;
+mod stages;
+mod troubles;

@@ -7,11 +7,13 @@ pub const MAX_ROWS: usize = 8_192;
 /// Bytes of a batch, about; a single row may have more.
 pub const MAX_BYTES: usize = 8 << 20;
 
-/// The table in pieces of at most [`MAX_ROWS`] rows and, but for single rows, [`MAX_BYTES`].
-pub fn pieces(table: &Table) -> impl Iterator<Item = Table> {
+/// The table in pieces of at most [`MAX_ROWS`] rows and, but for single rows, [`MAX_BYTES`], both
+/// of the rows and of their predictions: one number and one for each of `classes`.
+pub fn pieces(table: &Table, classes: usize) -> impl Iterator<Item = Table> {
     let bytes: usize = table.columns.iter().map(size).sum();
     let parts = bytes.div_ceil(MAX_BYTES).max(1);
-    let rows = (table.rows / parts).clamp(1, MAX_ROWS);
+    let predictions = MAX_BYTES / classes.saturating_add(1).saturating_mul(8);
+    let rows = (table.rows / parts).clamp(1, predictions.clamp(1, MAX_ROWS));
     (0..table.rows)
         .step_by(rows)
         .map(move |start| table.slice(start, rows))
@@ -48,12 +50,16 @@ mod tests {
     #[test]
     fn pieces_are_bounded_and_keep_all_rows() {
         let long = table(Values::Integers((0..20_000).collect()));
-        let rows: Vec<usize> = pieces(&long).map(|piece| piece.rows).collect();
+        let rows: Vec<usize> = pieces(&long, 2).map(|piece| piece.rows).collect();
         assert_eq!(rows, [8192, 8192, 3616]);
         let wide = table(Values::Texts(vec!["x".repeat(1 << 20); 20]));
-        let rows: Vec<usize> = pieces(&wide).map(|piece| piece.rows).collect();
+        let rows: Vec<usize> = pieces(&wide, 0).map(|piece| piece.rows).collect();
         assert_eq!(rows.iter().sum::<usize>(), 20);
         assert!(rows.iter().all(|rows| *rows <= 7), "{rows:?}");
-        assert_eq!(pieces(&Table::default()).count(), 0);
+        let rows: Vec<usize> = pieces(&long, 1_023).map(|piece| piece.rows).collect();
+        assert!(rows.iter().all(|rows| *rows <= 1_024), "{rows:?}");
+        assert_eq!(rows.iter().sum::<usize>(), 20_000);
+        assert_eq!(pieces(&long, usize::MAX).count(), 20_000);
+        assert_eq!(pieces(&Table::default(), 2).count(), 0);
     }
 }

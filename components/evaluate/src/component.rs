@@ -62,7 +62,14 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
         &candidate,
         current.as_ref(),
         &mut outside,
-    )?;
+    )
+    .map_err(|refusal| match refusal {
+        Refusal::Rejected(reason) | Refusal::Rows(reason) => reason,
+        Refusal::Failed(reason) => {
+            note(StageError::Failed(reason.clone()));
+            reason
+        }
+    })?;
     let json = serde_json::to_vec(&evaluation)
         .map_err(|error| format!("the evaluation can't be written: {error}"))?;
     let gate = &evaluation.gate;
@@ -111,21 +118,18 @@ fn current(parameters: &Parameters) -> Result<Option<Current>, String> {
 }
 
 /// Predictions by the model's own infer component. That it does not take the rows is told apart
-/// from all else, because of the champion it is only a reason.
+/// from all else. Nothing is noted here: of the champion a failure is only a reason, and must not
+/// win over a later error.
 fn predict(bundle: &str, batch: Table) -> Result<Table, Refusal> {
-    let failed = |reason: String| {
-        note(StageError::Failed(reason.clone()));
-        Refusal::Failed(reason)
-    };
     let short: String = bundle.chars().take(12).collect();
     let answer = models::predict(bundle, &to_wit(batch)).map_err(|error| match error {
         models::Error::Rejected(reason) => Refusal::Rejected(reason),
-        models::Error::AccessDenied => failed(format!("model {short} is not granted")),
-        models::Error::Unknown => failed(format!("there is no model {short}")),
-        models::Error::Other(reason) => failed(format!("model {short}: {reason}")),
+        models::Error::AccessDenied => Refusal::Failed(format!("model {short} is not granted")),
+        models::Error::Unknown => Refusal::Failed(format!("there is no model {short}")),
+        models::Error::Other(reason) => Refusal::Failed(format!("model {short}: {reason}")),
     })?;
     to_kit(answer).map_err(|reason| {
-        failed(format!(
+        Refusal::Failed(format!(
             "model {short} gave a table that is not valid: {reason}"
         ))
     })

@@ -1,12 +1,14 @@
 //! From bundle, test rows and champion to an evaluation.
 
+use std::collections::BTreeSet;
+
 use septet_kit::{
     bundle::Manifest,
     evaluation::{Champion, Evaluation, FORMAT},
     preprocessing::{Preprocessing, Task},
     scoring::{Scorer, majority},
     show::shown,
-    table::Table,
+    table::{RESERVED, Table},
 };
 use serde::Deserialize;
 
@@ -40,13 +42,15 @@ const fn margin() -> f64 {
     0.005
 }
 
-/// Why a model gave no predictions.
+/// Why there is no evaluation, or no predictions of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It does not take the rows.
+    /// The model does not take the rows, or gives what can't be scored; or a parameter is wrong.
     Rejected(String),
-    /// Something else went wrong; the stage can't go on.
+    /// Something else went wrong with the model: it trapped, met a limit or is not there.
     Failed(String),
+    /// The test rows can't be read; this is never a model's doing.
+    Rows(String),
 }
 
 /// The version that the alias points at.
@@ -80,16 +84,20 @@ pub fn evaluate(
     candidate: &Manifest,
     current: Option<&Current>,
     outside: &mut Outside<'_>,
-) -> Result<(Evaluation, Vec<String>), String> {
+) -> Result<(Evaluation, Vec<String>), Refusal> {
     if !(parameters.margin.is_finite() && parameters.margin >= 0.0) {
-        return Err("the margin must be a number from 0 on".to_owned());
+        return Err(Refusal::Rejected(
+            "the margin must be a number from 0 on".to_owned(),
+        ));
     }
     let plan = &candidate.preprocessing;
     let mut done = 0;
     let scorer =
         score(bundle, plan, &plan.target, &mut done, outside).map_err(|refusal| match refusal {
-            Refusal::Rejected(reason) => format!("the candidate can't predict: {reason}"),
-            Refusal::Failed(reason) => reason,
+            Refusal::Rejected(reason) => {
+                Refusal::Rejected(format!("the candidate can't predict: {reason}"))
+            }
+            other => other,
         })?;
     let (metrics, baseline) = (scorer.metrics(), scorer.baseline());
     let (rows, primary) = (scorer.rows(), scorer.primary());
@@ -126,13 +134,14 @@ pub fn evaluate(
     Ok((evaluation, notes))
 }
 
-/// The champion's score on the same rows, or why there is none.
+/// The champion's score on the same rows, or why there is none. What goes wrong with the champion
+/// is no error, so that a new candidate always gets a verdict.
 fn meet(
     current: &Current,
     candidate: &Preprocessing,
     done: &mut u64,
     outside: &mut Outside<'_>,
-) -> Result<Rival, String> {
+) -> Result<Rival, Refusal> {
     let plan = &current.manifest.preprocessing;
     let version = current.version;
     let apart = |reason| Ok(Rival::Apart { version, reason });
@@ -155,14 +164,15 @@ fn meet(
             version,
             metrics: scorer.metrics(),
         }),
-        Err(Refusal::Rejected(reason)) => {
+        Err(Refusal::Rejected(reason) | Refusal::Failed(reason)) => {
             apart(format!("it can't predict the test rows: {reason}"))
         }
-        Err(Refusal::Failed(reason)) => Err(reason),
+        Err(Refusal::Rows(reason)) => Err(Refusal::Rows(reason)),
     }
 }
 
-/// Scores a model on the test rows. The target is taken off before it is asked.
+/// Scores a model on the test rows. It is asked with its own inputs and the reserved columns, by
+/// which it tells of rows, and never sees the target.
 fn score<'p>(
     bundle: &str,
     plan: &'p Preprocessing,
@@ -171,17 +181,29 @@ fn score<'p>(
     outside: &mut Outside<'_>,
 ) -> Result<Scorer<'p>, Refusal> {
     let mut scorer = Scorer::new(plan);
-    for table in (outside.test)().map_err(Refusal::Failed)? {
-        for mut piece in pieces(&table.map_err(Refusal::Failed)?) {
+    let inputs: BTreeSet<&str> = plan
+        .inputs
+        .iter()
+        .map(|input| input.name.as_str())
+        .collect();
+    for table in (outside.test)().map_err(Refusal::Rows)? {
+        let mut table = table.map_err(Refusal::Rows)?;
+        table.columns.retain(|column| {
+            let name = column.name.as_str();
+            name == target || name.starts_with(RESERVED) || inputs.contains(name)
+        });
+        for mut piece in pieces(&table, plan.classes.len()) {
             let labels = piece.remove(target).ok_or_else(|| {
-                Refusal::Failed(format!(
+                Refusal::Rows(format!(
                     "the test rows have no column '{}'",
                     shown(target, SHOWN)
                 ))
             })?;
             let rows = piece.rows as u64;
             let predictions = (outside.predict)(bundle, piece)?;
-            scorer.add(&labels, &predictions).map_err(Refusal::Failed)?;
+            scorer
+                .add(&labels, &predictions)
+                .map_err(Refusal::Rejected)?;
             *done += rows;
             (outside.progress)(*done);
         }
@@ -231,7 +253,8 @@ mod tests {
         bundle::Recorded,
         drift::Reference,
         evaluation::Verdict,
-        table::{Column, Values},
+        preprocessing::Input,
+        table::{Column, Kind, Values},
     };
 
     use super::*;
@@ -248,7 +271,11 @@ mod tests {
                 classes: vec!["no".to_owned(), "yes".to_owned()],
                 class_counts: vec![3, 1],
                 target_mean: 0.0,
-                inputs: vec![],
+                inputs: vec![Input {
+                    name: "x".to_owned(),
+                    kind: Kind::Integers,
+                    nullable: false,
+                }],
                 transforms: vec![],
                 columns: vec![],
                 features: vec![],
@@ -281,6 +308,7 @@ mod tests {
                 columns: vec![
                     column("x", Values::Integers(x.to_vec())),
                     column("y", texts(&labels)),
+                    column("unused", texts(&labels)),
                 ],
             })
         };
@@ -290,6 +318,7 @@ mod tests {
     /// "good" is always right, "bad" always says yes, "gone" takes no such rows.
     fn predict(bundle: &str, batch: &Table) -> Result<Table, Refusal> {
         assert!(batch.column("y").is_none(), "the target went out");
+        assert!(batch.column("unused").is_none(), "more than the inputs");
         let Values::Integers(x) = &batch.column("x").unwrap().values else {
             panic!()
         };
@@ -314,7 +343,7 @@ mod tests {
         })
     }
 
-    fn run(candidate: &str, current: Option<(&str, Manifest)>) -> Result<Evaluation, String> {
+    fn run(candidate: &str, current: Option<(&str, Manifest)>) -> Result<Evaluation, Refusal> {
         let parameters: Parameters = serde_json::from_str(r#"{"model":"m"}"#).unwrap();
         let current = current.map(|(bundle, manifest)| Current {
             version: 4,
@@ -368,6 +397,7 @@ mod tests {
     fn a_champion_that_can_not_be_compared_is_a_reason() {
         for (bundle, target, reason) in [
             ("gone", "y", "column 'z' is missing"),
+            ("away", "y", "away"),
             ("bad", "z", "it predicts 'z', not 'y'"),
         ] {
             let evaluation = run("good", Some((bundle, manifest(target)))).unwrap();
@@ -379,11 +409,45 @@ mod tests {
 
     #[test]
     fn what_is_no_verdict_is_an_error() {
-        assert_eq!(run("away", None).unwrap_err(), "away");
         assert_eq!(
-            run("good", Some(("away", manifest("y")))).unwrap_err(),
-            "away"
+            run("away", None).unwrap_err(),
+            Refusal::Failed("away".to_owned())
         );
-        assert!(run("gone", None).unwrap_err().starts_with("the candidate"));
+        assert!(matches!(
+            run("gone", None).unwrap_err(),
+            Refusal::Rejected(reason) if reason.starts_with("the candidate")
+        ));
+    }
+
+    #[test]
+    fn test_rows_that_can_not_be_read_are_no_reason_against_the_champion() {
+        let parameters: Parameters = serde_json::from_str(r#"{"model":"m"}"#).unwrap();
+        let current = Current {
+            version: 4,
+            bundle: "bad".to_owned(),
+            manifest: manifest("y"),
+        };
+        let mut opened = 0;
+        let mut outside = Outside {
+            test: &mut || {
+                opened += 1;
+                if opened == 1 {
+                    Ok(batches())
+                } else {
+                    Err("cut off".to_owned())
+                }
+            },
+            predict: &mut |bundle, batch| predict(bundle, &batch),
+            progress: &mut |_| {},
+        };
+        let candidate = manifest("y");
+        let refusal = evaluate(
+            &parameters,
+            "good",
+            &candidate,
+            Some(&current),
+            &mut outside,
+        );
+        assert_eq!(refusal.unwrap_err(), Refusal::Rows("cut off".to_owned()));
     }
 }

@@ -7,14 +7,17 @@ use septet_kit::{arrow::MAX_COLUMNS, show::shown, table::RESERVED};
 use crate::records::Record;
 
 /// Bytes of a column's name at most.
-const MAX_NAME: usize = 1_000;
+const MAX_NAME: usize = 255;
+
+/// Columns at most: the table has one more, the number of the line.
+const MAX_NAMES: usize = MAX_COLUMNS - 1;
 
 /// The names of the columns, without space around them.
 pub fn names(header: &Record<'_>) -> Result<Vec<String>, String> {
     let line = header.line;
-    if header.len() > MAX_COLUMNS {
+    if header.len() > MAX_NAMES {
         return Err(format!(
-            "the header (line {line}) has {} columns: at most {MAX_COLUMNS} are taken",
+            "the header (line {line}) has {} columns: at most {MAX_NAMES} are taken",
             header.len()
         ));
     }
@@ -78,9 +81,10 @@ mod tests {
         );
         assert!(told(b"a,septet:row\n").contains("reserved name 'septet:row'"));
         assert!(told(b"a,\xe9\n").contains("iconv"));
-        assert!(told(&vec![b'x'; 2_000]).contains("longer than 1000 bytes"));
+        assert!(told(&vec![b'x'; 2_000]).contains("longer than 255 bytes"));
+        assert_eq!(header(&[b'x'; 255]).unwrap().len(), 1);
         assert!(
-            told(",x".repeat(10_001).trim_start_matches(',').as_bytes()).contains("10001 columns")
+            told(",x".repeat(4_096).trim_start_matches(',').as_bytes()).contains("4096 columns")
         );
     }
 }

@@ -13,6 +13,10 @@ use crate::{notes::listed, parameters::AskedTask};
 /// Classes at most.
 pub const MAX_CLASSES: usize = 1_000;
 
+/// Bytes of a class's label at most: predictions have a column `probability_<label>`, and the name
+/// of a column has at most 255 bytes where it crosses a component's border.
+const MAX_LABEL: usize = 255 - "probability_".len();
+
 /// Distinct numbers, at most, that may be meant as classes.
 const FEW: usize = 20;
 
@@ -107,6 +111,19 @@ pub fn decide(target: &Column, asked: AskedTask) -> Result<(Task, Option<String>
             "the task is classification but the target '{name}' has {distinct} different values \
              in {rows} rows: {instead}"
         ));
+    }
+    if task == Task::Classification {
+        let long = class_counts(target)
+            .into_keys()
+            .find(|label| label.len() > MAX_LABEL);
+        if let Some(label) = long {
+            return Err(format!(
+                "the target '{name}' has a class of {} bytes, '{}': at most {MAX_LABEL} are taken, \
+                 so shorten it or choose another target",
+                label.len(),
+                shown(&label, 40)
+            ));
+        }
     }
     let note = why.map(|why| {
         format!(
@@ -241,6 +258,12 @@ mod tests {
         };
         assert!(told(many(), AskedTask::Classification).contains("ask for regression"));
         assert!(told(texts(&["a", "a"]), AskedTask::Auto).contains("only one value, 'a'"));
+        let long = |bytes| ["x".repeat(bytes), "y".to_owned()].to_vec();
+        assert!(decide(&column(Values::Texts(long(243))), AskedTask::Auto).is_ok());
+        assert!(
+            told(column(Values::Texts(long(244))), AskedTask::Auto)
+                .contains("a class of 244 bytes")
+        );
         let names: Vec<String> = (0..100).map(|n| format!("name {n}")).collect();
         let names = column(Values::Texts(names));
         assert!(told(names, AskedTask::Auto).contains("choose another target"));

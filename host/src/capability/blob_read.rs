@@ -1,5 +1,7 @@
 //! Reading of blobs by digest, within what the call was given, was answered or has written.
 
+use std::sync::Arc;
+
 use wasmtime::component::{Linker, Resource};
 
 use super::{
@@ -16,7 +18,7 @@ use crate::{
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Reader {
     info: Info,
-    blob: Box<dyn BlobReader>,
+    blob: Arc<dyn BlobReader>,
 }
 
 impl View<'_> {
@@ -35,6 +37,19 @@ impl View<'_> {
         let named = input.or(model).map(|a| a.media_type.clone());
         Some(named.unwrap_or_else(|| "application/octet-stream".to_owned()))
     }
+
+    /// The blob, opened once for the whole call. Opening reads and hashes all of it and takes a
+    /// handle of the machine, and a component opens as often as it likes: that must not cost the
+    /// host more than the first time.
+    async fn opened(&mut self, digest: &Digest) -> Result<Arc<dyn BlobReader>, BlobError> {
+        if let Some(blob) = self.context.opened.get(digest) {
+            return Ok(Arc::clone(blob));
+        }
+        let blob: Arc<dyn BlobReader> = self.context.blobs.open(digest).await?.into();
+        let opened = &mut self.context.opened;
+        opened.insert(*digest, Arc::clone(&blob));
+        Ok(blob)
+    }
 }
 
 impl Host for View<'_> {}
@@ -48,7 +63,7 @@ impl HostReader for View<'_> {
         let Some(media_type) = self.readable(&digest) else {
             return Ok(Err(Error::AccessDenied));
         };
-        let blob = match self.context.blobs.open(&digest).await {
+        let blob = match self.opened(&digest).await {
             Ok(blob) => blob,
             Err(BlobError::Missing(_)) => return Ok(Err(Error::NoSuchBlob)),
             // The store's fault, which no component can do anything about.

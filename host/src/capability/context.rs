@@ -1,13 +1,14 @@
 //! The state of one call, as the capabilities see it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use wasmtime::component::{HasData, ResourceTable};
 
 use super::{Meter, Scope, blob_write, log, queue, registry_propose};
 use crate::{
+    contract::Digest,
     stage::{Busy, Capability, Limits},
-    store::Blobs,
+    store::{BlobReader, Blobs},
 };
 
 /// All that the capabilities of one component keep.
@@ -16,6 +17,8 @@ pub(crate) struct Context {
     pub(crate) meter: Meter,
     pub(crate) scope: Scope,
     pub(crate) blobs: Arc<dyn Blobs>,
+    /// The blobs that the call has opened; they stay open until it ends.
+    pub(crate) opened: BTreeMap<Digest, Arc<dyn BlobReader>>,
     pub(crate) written: blob_write::Written,
     pub(crate) outbox: queue::Outbox,
     pub(crate) proposals: registry_propose::Proposals,

@@ -26,7 +26,16 @@ pub(crate) fn clean(text: &str, limit: u64) -> String {
 
 /// Line and direction marks, which would let a text rearrange the line that it is shown in.
 const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
@@ -36,6 +45,7 @@ mod tests {
     #[test]
     fn texts_are_one_bounded_line() {
         assert_eq!(clean(" a\nb\u{1b}[0m ", 100), "a b [0m");
+        assert_eq!(clean("a\u{200f}b\u{61c}c\u{202e}d", 100), "a b c d");
         assert_eq!(clean("abcdefgh", 6), "abc…");
         assert_eq!(clean("äääää", 7), "ää…");
         assert_eq!(clean("abc", 2), "");

@@ -35,7 +35,7 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Folder of the store: data, models, runs and queues [default: .septet, or $SEPTET_STORE]
+    /// Folder of the store: data, models, runs and queues [default: .septet, or `SEPTET_STORE`]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
     /// File of settings [default: septet.toml where there is one]
@@ -365,6 +365,15 @@ pub(crate) enum QueuesCommand {
     /// Take poison messages back into their runs and work them off
     Replay {
         /// A poison queue: train-poison, …
+        #[arg(value_name = "QUEUE")]
+        queue: String,
+        /// Only the message with this identifier
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Delete messages that nobody needs any more: alerts, or what came to nothing
+    Remove {
+        /// Any queue but a stage's own
         #[arg(value_name = "QUEUE")]
         queue: String,
         /// Only the message with this identifier

@@ -1,13 +1,8 @@
 //! `septet demo`: all seven stages on a small real data set.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc, time::Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use septet::{contract::Stage, store::Mode};
 use serde_json::json;
 
@@ -88,8 +83,7 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         model: MODEL.to_owned(),
         output: None,
     };
-    let sources = request::sources(&session, &[data]).await?;
-    let request = request::predict(&session, &origin, &ask, "csv", sources).await?;
+    let request = request::predict(&session, &origin, &ask, "csv", &[data]).await?;
     let predicted = session.complete(request, Arc::clone(&drawing)).await?;
     lines.extend(summary::lines(&session.pipeline.rows(&predicted.id).await?));
     let predictions = predictions(&session, &predicted).await?;
@@ -106,8 +100,7 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         labels: Some(TARGET.to_owned()),
         threshold: None,
     };
-    let sources = request::sources(&session, &[data]).await?;
-    let request = request::monitor(&session, &origin, &ask, sources).await?;
+    let request = request::monitor(&session, &origin, &ask, &[data]).await?;
     let monitored = session.complete(request, drawing).await?;
     let drift = monitor::drift(&session.pipeline, &monitored).await?;
     say(&monitor::text(&drift))?;
@@ -125,7 +118,11 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         "\npredict and monitor ran these:\n\n{}",
         summary::stage_table(&lines)
     ))?;
-    let (septet, folder, store) = (program(), folder.display(), store.display());
+    let (septet, folder, store) = (
+        &origin.environment.program,
+        folder.display(),
+        store.display(),
+    );
     say(&format!(
         "\nSeven components, {:.1} s. Each could touch only what it was granted.\n\
          \n\
@@ -137,13 +134,6 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
            {septet} grants --store {store}",
         begun.elapsed().as_secs_f64()
     ))
-}
-
-/// How the program was called, for commands that can be copied.
-fn program() -> String {
-    std::env::args()
-        .next()
-        .unwrap_or_else(|| "septet".to_owned())
 }
 
 /// The predictions as CSV.
@@ -200,14 +190,17 @@ fn remove(store: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file of the demo, unless it is there already.
-fn write(path: &PathBuf, text: &str) -> anyhow::Result<()> {
-    if fs::read_to_string(path).is_ok_and(|there| there == text) {
-        return Ok(());
+/// Writes a file of the demo; another one of that name is left alone.
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let shown = path.display();
+    match fs::read_to_string(path) {
+        Ok(there) if there == text => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        _ => {
+            bail!("{shown} is there already and is not the demo's: name another folder with --dir")
+        }
     }
-    let written = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(path, text));
-    written.with_context(|| format!("the demo's data can't be written to {}", path.display()))
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
+    written.with_context(|| format!("the demo's data can't be written to {shown}"))
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     args::{Cli, Command},
-    demo, grants, init, invoke, logging, models, monitor, predict, queues, runs,
+    demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
     session::Origin,
     stages, train,
 };
@@ -18,7 +18,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("septet: {}", one_line(&error));
+            eprintln!("septet: {}", output::harmless(&one_line(&error)));
             ExitCode::FAILURE
         }
     }

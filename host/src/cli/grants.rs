@@ -15,7 +15,7 @@ use super::{output, session::Origin};
 /// What a grant reaches, in words: every scope comes from the invocation.
 const fn scope(capability: Capability) -> &'static str {
     match capability {
-        Capability::BlobList => "names of blobs, by prefix",
+        Capability::BlobList => "the names of its inputs",
         Capability::BlobRead => "its inputs, pinned models, and what it wrote itself",
         Capability::BlobWrite => "new blobs, unseen until the commit",
         Capability::Transforms => "the run's own transforms",

@@ -186,9 +186,9 @@ async fn write(session: &Session, outcome: &Outcome, out: &Path) -> anyhow::Resu
     let mut files = Vec::new();
     for artifact in &outcome.outputs {
         // The name comes from the component: only a plain word becomes a file's name.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         ensure!(
-            !artifact.name.is_empty() && artifact.name.chars().all(plain),
+            !artifact.name.starts_with('.') && artifact.name.chars().all(plain),
             "the artifact '{}' has a name that can't be a file's",
             artifact.name.escape_debug()
         );
@@ -206,6 +206,10 @@ async fn write(session: &Session, outcome: &Outcome, out: &Path) -> anyhow::Resu
         files.push(path);
     }
     let path = out.join("outcome.json");
+    ensure!(
+        !files.contains(&path),
+        "the artifact 'outcome' has the name that the outcome itself needs"
+    );
     let text = serde_json::to_string_pretty(outcome)?;
     fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
     files.push(path);

@@ -15,8 +15,8 @@ pub(crate) async fn monitor(origin: &Origin, monitor: &Monitor) -> anyhow::Resul
     let drawing = Drawing::new();
     let session = origin.session(Mode::Existing).await?;
     session.prepare(RunKind::Monitor.stages(), &drawing).await?;
-    let sources = request::sources(&session, std::slice::from_ref(&monitor.data)).await?;
-    let request = request::monitor(&session, origin, monitor, sources).await?;
+    let data = std::slice::from_ref(&monitor.data);
+    let request = request::monitor(&session, origin, monitor, data).await?;
     let state = session.complete(request, drawing).await?;
     let drift = drift(&session.pipeline, &state).await?;
     if origin.global.json {

@@ -16,11 +16,18 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Prints text and ends the line.
 pub(crate) fn text_line(text: &str) -> anyhow::Result<()> {
+    let text = harmless(text);
     let mut out = io::stdout().lock();
     finish(
         out.write_all(text.as_bytes())
             .and_then(|()| out.write_all(b"\n")),
     )
+}
+
+/// The text without what could steer a terminal: names and reasons come from files and components.
+pub(crate) fn harmless(text: &str) -> String {
+    let harmless = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    text.chars().map(harmless).collect()
 }
 
 /// Prints bytes as they are.

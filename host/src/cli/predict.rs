@@ -29,8 +29,8 @@ pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Resul
     let drawing = Drawing::new();
     let session = origin.session(Mode::Existing).await?;
     session.prepare(RunKind::Predict.stages(), &drawing).await?;
-    let sources = request::sources(&session, std::slice::from_ref(&predict.data)).await?;
-    let request = request::predict(&session, origin, predict, format, sources).await?;
+    let data = std::slice::from_ref(&predict.data);
+    let request = request::predict(&session, origin, predict, format, data).await?;
     let model = request
         .model
         .as_ref()
@@ -51,7 +51,7 @@ pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Resul
                 "predictions": output,
             }));
         }
-        return copy(&session, output.digest, |bytes| output::bytes(bytes)).await;
+        return copy(&session, output.digest, output::bytes).await;
     };
     target.fill(&session, output.digest).await?;
     let path = predict.output.as_deref().unwrap_or(Path::new(""));

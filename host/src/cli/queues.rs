@@ -1,6 +1,6 @@
 //! `septet queues`: work that waits, and work that came to nothing.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use septet::{
     contract::Stage,
     pipeline::{Pipeline, Replayed, Status},
@@ -26,6 +26,9 @@ pub(crate) async fn queues(origin: &Origin, command: Option<&QueuesCommand>) -> 
             peek(origin, &origin.existing().await?, queue, *limit).await
         }
         Some(QueuesCommand::Replay { queue, id }) => replay(origin, queue, id.as_deref()).await,
+        Some(QueuesCommand::Remove { queue, id }) => {
+            remove(origin, &origin.existing().await?, queue, id.as_deref()).await
+        }
     }
 }
 
@@ -109,6 +112,41 @@ async fn waiting(pipeline: &Pipeline, queue: &str, limit: usize) -> anyhow::Resu
     Ok(messages.iter().map(message).collect())
 }
 
+async fn remove(
+    origin: &Origin,
+    pipeline: &Pipeline,
+    queue: &str,
+    id: Option<&str>,
+) -> anyhow::Result<()> {
+    ensure!(
+        queue.parse::<Stage>().is_err(),
+        "the messages of '{queue}' are work that waits: its run would wait for ever"
+    );
+    let queues = &pipeline.store().queues;
+    let mut removed = 0;
+    if let Some(id) = id {
+        ensure!(
+            queues.remove(queue, id).await?,
+            "the queue {queue} has no message {id}"
+        );
+        removed = 1;
+    } else {
+        loop {
+            let messages = queues.peek(queue, MOST).await?;
+            if messages.is_empty() {
+                break;
+            }
+            for message in messages {
+                removed += u64::from(queues.remove(queue, &message.id).await?);
+            }
+        }
+    }
+    if origin.global.json {
+        return output::json(&json!({ "queue": queue, "removed": removed }));
+    }
+    output::text_line(&format!("{removed} messages were removed from {queue}"))
+}
+
 /// The stage of a poison queue.
 fn poison_of(queue: &str) -> Option<Stage> {
     queue.strip_suffix("-poison")?.parse().ok()
@@ -119,17 +157,20 @@ async fn replay(origin: &Origin, queue: &str, id: Option<&str>) -> anyhow::Resul
         format!("'{queue}' is no poison queue: name one that ends in -poison, as `septet queues` lists it")
     })?;
     let session = origin.session(Mode::Existing).await?;
-    let ids: Vec<String> = match id {
-        Some(id) => vec![id.to_owned()],
-        None => {
-            let all = session.pipeline.poisoned(stage, MOST).await?;
-            all.into_iter().map(|(id, _)| id).collect()
-        }
+    let ids: Vec<String> = if let Some(id) = id {
+        vec![id.to_owned()]
+    } else {
+        let all = session.pipeline.poisoned(stage, MOST).await?;
+        all.into_iter().map(|(id, _)| id).collect()
     };
     let mut replayed = Vec::new();
-    for id in &ids {
-        if let Replayed::Reopened(invocation) = session.pipeline.replay(stage, id).await? {
-            replayed.push(invocation.run);
+    for message in &ids {
+        match session.pipeline.replay(stage, message).await {
+            Ok(Replayed::Reopened(invocation)) => replayed.push(invocation.run),
+            Ok(Replayed::OutOfDate(_)) => {}
+            // One that can't be replayed must not keep the others.
+            Err(error) if id.is_none() => tracing::warn!("{error:#}"),
+            Err(error) => return Err(error),
         }
     }
     replayed.sort();

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use septet::{
     contract::{Digest, Stage},
-    pipeline::{ModelRef, PinnedModel, RunKind, RunRequest, Source},
+    pipeline::{ModelRef, PinnedModel, RunKind, RunRequest, Source, registry::check_model},
 };
 use serde_json::{Map, Value, json};
 
@@ -40,6 +40,7 @@ impl Train {
             Some(name) => name,
             None => model_name(run.data.first().map_or(Path::new(""), PathBuf::as_path)),
         };
+        check_model(&name)?;
         let task = run
             .task
             .map(Task::name)
@@ -107,6 +108,7 @@ impl Train {
         for path in &self.transforms {
             transforms.push(add_transform(session, path).await?);
         }
+        keep_components(session).await?;
         Ok(RunRequest {
             kind: RunKind::Train,
             name: self.name,
@@ -121,34 +123,27 @@ impl Train {
     }
 }
 
-/// A run that predicts the rows of `sources`.
+/// A run that predicts the rows of `data`.
 pub(crate) async fn predict(
     session: &Session,
     origin: &Origin,
     predict: &Predict,
     format: &str,
-    sources: Vec<Source>,
+    data: &[PathBuf],
 ) -> anyhow::Result<RunRequest> {
     let parameters = BTreeMap::from([
         (Stage::Ingest, ingest_parameters(origin)),
         (Stage::Infer, json!({ "format": format })),
     ]);
-    with_model(
-        session,
-        RunKind::Predict,
-        &predict.model,
-        parameters,
-        sources,
-    )
-    .await
+    with_model(session, RunKind::Predict, &predict.model, parameters, data).await
 }
 
-/// A run that compares the rows of `sources` with the model's training rows.
+/// A run that compares the rows of `data` with the model's training rows.
 pub(crate) async fn monitor(
     session: &Session,
     origin: &Origin,
     monitor: &Monitor,
-    sources: Vec<Source>,
+    data: &[PathBuf],
 ) -> anyhow::Result<RunRequest> {
     let mut parameters = Parameters::new();
     parameters.set(
@@ -160,14 +155,7 @@ pub(crate) async fn monitor(
         (Stage::Ingest, ingest_parameters(origin)),
         (Stage::Monitor, parameters.into()),
     ]);
-    with_model(
-        session,
-        RunKind::Monitor,
-        &monitor.model,
-        parameters,
-        sources,
-    )
-    .await
+    with_model(session, RunKind::Monitor, &monitor.model, parameters, data).await
 }
 
 async fn with_model(
@@ -175,15 +163,16 @@ async fn with_model(
     kind: RunKind,
     model: &str,
     parameters: BTreeMap<Stage, Value>,
-    sources: Vec<Source>,
+    data: &[PathBuf],
 ) -> anyhow::Result<RunRequest> {
+    // The model comes first: where there is none, the data are not read.
     let model: ModelRef = model.parse()?;
     let version = session.pipeline.registry().resolve(&model).await?;
     let transforms = model_transforms(&version.pinned.summary);
     Ok(RunRequest {
         kind,
         name: model.name.clone(),
-        sources,
+        sources: sources(session, data).await?,
         parameters,
         seed: 0,
         components: components(session)?,
@@ -219,8 +208,29 @@ pub(crate) async fn sources(session: &Session, paths: &[PathBuf]) -> anyhow::Res
     Ok(sources)
 }
 
+/// Puts the components into the store: a version is predicted with the infer component that it
+/// was made with, also by a septet that carries another one, and so is a run that it finds begun.
+async fn keep_components(session: &Session) -> anyhow::Result<()> {
+    let blobs = &session.pipeline.store().blobs;
+    for digest in components(session)?.values() {
+        if blobs.touch(digest).await?.is_none() {
+            let bytes = session.stages.catalog().bytes(digest).await?;
+            blobs.put(&bytes).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts a transform into the store, if it is one.
 pub(crate) async fn add_transform(session: &Session, path: &Path) -> anyhow::Result<Digest> {
+    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
+    let report = session.stages.catalog().check(bytes, None).await;
+    let report = report.with_context(|| format!("{} can't be used", path.display()))?;
+    ensure!(
+        report.transform,
+        "{} is no user transform: it must export septet:transform/transform and import nothing but wasi",
+        path.display()
+    );
     let store = session.pipeline.store();
     let artifact = source::add(store, path, "transform", "application/wasm").await?;
     let loaded = session

@@ -62,7 +62,7 @@ async fn show(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result
     if origin.global.json {
         return output::json(&json!({
             "run": id, "status": state.status().name(), "reason": reason,
-            "request": state.request, "stages": rows,
+            "request": *state.request, "stages": rows,
         }));
     }
     let request = &state.request;

@@ -4,7 +4,7 @@
 //! - `run`, `invocation`, `plan`: what was asked for, one call of one stage, and which are due.
 //! - `record`, `commit`, `ledger`: what is written: once for each invocation, once for each work.
 //! - `envelope`, `poison`: the messages, and those that came to nothing.
-//! - `publish`, `recover`, `worker`, `drain`: who does it, and again after a crash.
+//! - `publish`, `end`, `recover`, `worker`, `drain`: who does it, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
 //! - `registry`: versions of models and their aliases, a log that only grows.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
@@ -25,6 +25,7 @@
 mod check;
 mod commit;
 mod drain;
+mod end;
 mod envelope;
 mod executor;
 mod invocation;

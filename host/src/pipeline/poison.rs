@@ -157,7 +157,7 @@ impl Pipeline {
         if let Replayed::Reopened(_) = answer {
             let run = self.state(&failed.run).await?;
             let records = self.store.records.as_ref();
-            record::create(records, &active_key(&failed.run), &run.request).await?;
+            record::create(records, &active_key(&failed.run), run.request.as_ref()).await?;
             // Other units of the run may have been given up when it failed.
             for due in plan::plan(&run).due {
                 self.ask(&due, run.epoch).await?;

@@ -1,7 +1,7 @@
 //! What follows from a commit: done from its record alone, and such that doing it twice is doing
 //! it once.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -12,12 +12,12 @@ use super::{
     invocation::Invocation,
     ledger, plan, record,
     registry::{Moved, Registration, Wanted},
-    state::{RunState, active_key},
+    state::RunState,
     view::Pipeline,
 };
 use crate::{
     contract::{AliasChange, Proposal, Stage},
-    store::{Message, Records},
+    store::Message,
 };
 
 /// What a commit's proposals did to the registry. Recorded once: what follows depends on it.
@@ -65,18 +65,44 @@ impl Pipeline {
             match &commit.ending {
                 Ending::Ok(_) => self.publish_outcome(commit).await?,
                 Ending::Rejected { .. } | Ending::Failed { .. } => {
-                    self.poison(commit).await?;
+                    // Whoever replayed it has taken its message away.
+                    let state = self.state(&invocation.run).await?;
+                    if state.invocation(invocation.stage, invocation.unit) == *invocation {
+                        self.poison(commit).await?;
+                    }
                 }
             }
             records.create(&published, b"{}").await?;
         }
+        if self.waits_for_others(commit).await? {
+            return Ok(());
+        }
         self.end_if_done(&invocation.run).await
+    }
+
+    /// Whether a part of the dataset is not committed yet, so that nothing follows from this one.
+    /// It looks at the next parts first, and so mostly at one only.
+    async fn waits_for_others(&self, commit: &Commit) -> anyhow::Result<bool> {
+        let Invocation { run, unit, .. } = &commit.invocation;
+        if commit.invocation.stage != Stage::Ingest || commit.outcome().is_none() {
+            return Ok(false);
+        }
+        let request = self.request(run).await?;
+        let parts = request.map_or(0, |request| request.sources.len() as u32);
+        for other in (unit + 1..parts).chain(0..*unit) {
+            // Where the first of a part's commits is missing, so are all.
+            let key = Invocation::new(run, Stage::Ingest, other).key("commits");
+            if self.store.records.get(&key).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn publish_outcome(&self, commit: &Commit) -> anyhow::Result<()> {
         let invocation = &commit.invocation;
-        let state = self.state(&invocation.run).await?;
         for proposal in &commit.proposals {
+            let state = self.state(&invocation.run).await?;
             self.publish_proposal(&state, commit, proposal).await?;
         }
         for (index, message) in commit.messages.iter().enumerate() {
@@ -87,8 +113,11 @@ impl Pipeline {
             queues.send(message.0, &message.1, Duration::ZERO).await?;
         }
         ledger::enter(&self.store, commit).await?;
-        // Folded again: the registry's answer is now part of it, and another unit may have
-        // committed meanwhile. The last one to commit sees all of them.
+        if self.waits_for_others(commit).await? {
+            return Ok(());
+        }
+        // The registry's answer is now part of the run, and another unit may have committed
+        // meanwhile: the last one to commit sees all of them.
         let state = self.state(&invocation.run).await?;
         let due = plan::plan(&state).due.into_iter();
         for next in due.filter(|next| next.stage != Stage::Ingest) {
@@ -173,21 +202,5 @@ impl Pipeline {
             .queues
             .send(queue, &message, Duration::ZERO)
             .await
-    }
-
-    /// Takes a finished run out of the active ones.
-    pub(super) async fn end_if_done(&self, run: &str) -> anyhow::Result<()> {
-        let records: &Arc<dyn Records> = &self.store.records;
-        if !self.state(run).await?.status().is_final() {
-            return Ok(());
-        }
-        records.delete(&active_key(run)).await?;
-        // A replay may have reopened the run between the look and the deletion. It creates its
-        // record before it creates this one, so that a second look sees it.
-        let state = self.state(run).await?;
-        if !state.status().is_final() {
-            record::create(records.as_ref(), &active_key(run), &state.request).await?;
-        }
-        Ok(())
     }
 }

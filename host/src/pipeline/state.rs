@@ -1,6 +1,6 @@
 //! A run folded from its records. There is no document of a run that would change.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ pub struct RunState {
     /// The run's identifier.
     pub id: String,
     /// What was asked for.
-    pub request: RunRequest,
+    pub request: Arc<RunRequest>,
     /// How many replays it has had.
     pub(super) epoch: u32,
     slots: BTreeMap<(Stage, u32), Slot>,
@@ -83,7 +83,7 @@ pub(super) fn active_key(run: &str) -> String {
 
 impl RunState {
     /// A run of which nothing is done.
-    pub(super) const fn new(id: String, request: RunRequest) -> Self {
+    pub(super) const fn new(id: String, request: Arc<RunRequest>) -> Self {
         Self {
             id,
             request,
@@ -93,11 +93,12 @@ impl RunState {
         }
     }
 
-    /// Reads all records of a run; none where there is no such run.
-    pub(super) async fn load(records: &dyn Records, id: &str) -> anyhow::Result<Option<Self>> {
-        let Some(request) = record::get(records, &run_key(id)).await? else {
-            return Ok(None);
-        };
+    /// Reads all that was done of a run.
+    pub(super) async fn load(
+        records: &dyn Records,
+        id: &str,
+        request: Arc<RunRequest>,
+    ) -> anyhow::Result<Self> {
         let mut state = Self::new(id.to_owned(), request);
         // In this order: what is seen of the later ones is never behind the earlier ones.
         let commits: Vec<Commit> = record::all(records, &format!("commits/{id}/")).await?;
@@ -112,7 +113,7 @@ impl RunState {
         for invocation in reopened {
             state.reopen(&invocation);
         }
-        Ok(Some(state))
+        Ok(state)
     }
 
     pub(super) fn add_commit(&mut self, commit: Commit) {

@@ -1,6 +1,9 @@
 //! The pipeline over a store: runs are created and looked at here.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use anyhow::{Context, bail, ensure};
 use uuid::Uuid;
@@ -23,7 +26,14 @@ use crate::{
 pub struct Pipeline {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
+    requests: Arc<Mutex<Requests>>,
 }
+
+/// The requests of some runs, the one read last first.
+type Requests = VecDeque<(String, Arc<RunRequest>)>;
+
+/// How many requests of runs are kept at hand.
+const AT_HAND: usize = 8;
 
 impl Pipeline {
     /// The pipeline over `store`.
@@ -33,7 +43,11 @@ impl Pipeline {
 
     /// The pipeline over `store`, on another clock than the machine's.
     pub fn with_clock(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        Self {
+            store,
+            clock,
+            requests: Arc::default(),
+        }
     }
 
     /// The store.
@@ -60,7 +74,7 @@ impl Pipeline {
         // recoverer does the rest, and after one before it there is no run.
         record::create(records, &active_key(&id), &request).await?;
         record::create(records, &run_key(&id), &request).await?;
-        let state = RunState::new(id.clone(), request);
+        let state = RunState::new(id.clone(), Arc::new(request));
         for first in plan::plan(&state).due {
             self.ask(&first, state.epoch).await?;
         }
@@ -69,8 +83,25 @@ impl Pipeline {
 
     /// The run with this identifier.
     pub async fn state(&self, run: &str) -> anyhow::Result<RunState> {
-        let state = RunState::load(self.store.records.as_ref(), run).await?;
-        state.with_context(|| format!("there is no run {run}"))
+        let request = self.request(run).await?;
+        let request = request.with_context(|| format!("there is no run {run}"))?;
+        RunState::load(self.store.records.as_ref(), run, request).await
+    }
+
+    /// What a run was asked to do. It never changes, and so the last ones are kept at hand.
+    pub(super) async fn request(&self, run: &str) -> anyhow::Result<Option<Arc<RunRequest>>> {
+        let requests = || self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, request)) = requests().iter().find(|(id, _)| id == run) {
+            return Ok(Some(Arc::clone(request)));
+        }
+        let request = record::get(self.store.records.as_ref(), &run_key(run)).await?;
+        let request: Option<Arc<RunRequest>> = request.map(Arc::new);
+        if let Some(request) = &request {
+            let mut requests = requests();
+            requests.push_front((run.to_owned(), Arc::clone(request)));
+            requests.truncate(AT_HAND);
+        }
+        Ok(request)
     }
 
     /// The identifier of the one run that begins with `beginning`.
@@ -97,7 +128,11 @@ impl Pipeline {
         // Identifiers begin with the time.
         for entry in all.iter().rev().take(limit) {
             let id = entry.key.trim_start_matches("runs/");
-            runs.push(RunSummary::of(&self.state(id).await?));
+            // A run that a newer septet wrote, say, must not hide the others.
+            match self.state(id).await {
+                Ok(state) => runs.push(RunSummary::of(&state)),
+                Err(error) => tracing::warn!("run {id} can't be read: {error:#}"),
+            }
         }
         Ok(runs)
     }

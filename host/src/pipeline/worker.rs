@@ -18,7 +18,7 @@ use super::{
     observer::Observer,
     plan,
     policy::Policy,
-    state::RunState,
+    state::{RunState, active_key},
     view::Pipeline,
 };
 use crate::{
@@ -89,7 +89,7 @@ impl Worker {
         };
         let invocation = asked.invocation();
         let records = self.pipeline.store.records.as_ref();
-        let Some(state) = RunState::load(records, &asked.run).await? else {
+        let Some(request) = self.pipeline.request(&asked.run).await? else {
             let reason = format!("there is no run {}", asked.run);
             return self.refuse(received, &reason).await;
         };
@@ -97,10 +97,23 @@ impl Worker {
             self.pipeline.publish(&commit).await?;
             return self.acknowledge(received).await;
         }
+        let parts = request.sources.len() as u32;
+        let first = asked.stage == Stage::Ingest && asked.replay == 0 && asked.unit < parts;
+        if first && records.get(&active_key(&asked.run)).await?.is_some() {
+            // Nothing else of the run counts for it, and there may be many parts.
+            let state = RunState::new(asked.run.clone(), request);
+            return self.work(received, &asked, &state).await;
+        }
+        let state = RunState::load(records, &asked.run, request).await?;
         if state.status().is_final() {
             return self.acknowledge(received).await;
         }
         if !plan::plan(&state).due.contains(&invocation) {
+            // Delivered twice, and the other receiver committed between our two looks.
+            if let Some(commit) = Commit::of(records, &invocation).await? {
+                self.pipeline.publish(&commit).await?;
+                return self.acknowledge(received).await;
+            }
             let reason = format!("{invocation} is not to be done now");
             return self.refuse(received, &reason).await;
         }

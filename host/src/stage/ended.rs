@@ -62,9 +62,10 @@ impl Ended {
             };
         }
         if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-            return Self::Host(
-                plain(error).context("too many components run at once (limit concurrent_calls)"),
-            );
+            return Self::Host(plain(error).context(
+                "too many components run at once: this process has room for them by its limits \
+                 concurrent_calls, transforms and models",
+            ));
         }
         tracing::debug!("component ended: {error:?}");
         let cause = if let Some(trap) = error.downcast_ref::<Trap>() {

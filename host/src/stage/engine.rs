@@ -63,7 +63,7 @@ impl Engines {
 /// machine may refuse (`ulimit -v`): on demand then, which differs in speed only.
 fn engine(trust: Trust, limits: &Limits) -> anyhow::Result<Engine> {
     let mut config = config(trust);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(trust, limits)));
     match Engine::new(&config) {
         Ok(engine) => Ok(engine),
         Err(error) => {
@@ -102,18 +102,28 @@ fn config(trust: Trust) -> Config {
     config
 }
 
-/// Sized for `concurrent_calls` with a few sandboxes each: an engine of 400 slots takes 6 ms.
-fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let calls = u32::try_from(limits.concurrent_calls)
-        .unwrap_or(1000)
-        .max(1);
-    let slots = calls.saturating_mul(3).clamp(8, 1000);
+/// Sized for `concurrent_calls` with all the sandboxes that they may open, because a pool that is
+/// used up fails a call that did nothing wrong. An engine of 400 slots takes 6 ms. A memory takes
+/// 4 GiB of address space, and none of the machine's memory before it is used; a thousand slots
+/// take 8 TiB of the 128 that a process has.
+fn pool(trust: Trust, limits: &Limits) -> PoolingAllocationConfig {
+    let sandboxes = match trust {
+        Trust::Guarded => limits.transforms.saturating_add(limits.models),
+        // A transform is never trusted.
+        Trust::Trusted => limits.models,
+    };
+    let calls = limits.concurrent_calls.clamp(1, 1000) as u32;
+    let slots = limits
+        .concurrent_calls
+        .saturating_mul(sandboxes.saturating_add(1))
+        .clamp(32, 1000) as u32;
     let memory = limits.memory_bytes.min(1 << 32) as usize;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(16))
-        .total_memories(slots)
-        .total_tables(slots.saturating_mul(8))
+        .total_memories(slots.saturating_mul(2))
+        // Two for each memory: the module's own, and that of its imports.
+        .total_tables(slots.saturating_mul(4))
         .total_stacks(slots)
         .max_memory_size(memory)
         .table_elements(limits.table_elements as usize)

@@ -4,7 +4,7 @@
 //! `predictor`'s.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -56,6 +56,7 @@ impl Around {
             meter: Meter::new(Arc::clone(&self.pulse), Arc::clone(&limits)),
             scope,
             blobs: Arc::clone(&self.blobs),
+            opened: BTreeMap::new(),
             written: Written::default(),
             outbox: Outbox::default(),
             proposals: Proposals::default(),

@@ -100,8 +100,8 @@ limits! {
     table_elements = 200_000;
     /// Core instances in a component.
     instances = 100;
-    /// Memories in a component.
-    memories = 8;
+    /// Memories in a component: one for each component that it was composed of.
+    memories = 2;
     /// Tables in a component.
     tables = 100;
     /// Calls of capabilities by one call of a stage.

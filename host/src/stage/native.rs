@@ -33,10 +33,11 @@ pub struct NativeCache {
 }
 
 impl NativeCache {
-    /// The cache in `<cache>/septet/native`. Nothing is made before it is used.
+    /// The cache in `native` of `cache`, which is Septet's own cache folder. Nothing is made before
+    /// it is used.
     pub fn new(cache: &Path) -> Self {
         Self {
-            folder: cache.join("septet").join("native"),
+            folder: cache.join("native"),
         }
     }
 

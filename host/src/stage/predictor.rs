@@ -8,7 +8,7 @@ use super::{
     catalog::{Exports, LoadError},
     ended::Ended,
     instance::{Around, Open, Share},
-    limits::Limits,
+    limits::{Exceeded, Limits},
 };
 use crate::{
     capability::{
@@ -101,13 +101,18 @@ impl Predictor {
         };
         let limits = Arc::clone(&around.limits);
         match loaded.await {
-            Ok((guest, Ok(signature))) => Ok(Self {
-                open,
-                guest,
-                signature,
-                around: around.clone(),
-                limits,
-            }),
+            Ok((guest, Ok(signature))) => {
+                bound(&signature, &limits).map_err(|limit| {
+                    PredictError::Failed(format!("the model's signature can't be used: {limit}"))
+                })?;
+                Ok(Self {
+                    open,
+                    guest,
+                    signature,
+                    around: around.clone(),
+                    limits,
+                })
+            }
             Ok((_, Err(error))) => Err(refusal(error, limits.text_bytes)),
             Err(error) => Err(open.ended(error).into()),
         }
@@ -154,6 +159,17 @@ impl Predictor {
         table::canonicalize(&mut given);
         Ok(given)
     }
+}
+
+/// A signature is kept as long as the model, and shown: it is held to the limits of a batch.
+fn bound(signature: &Signature, limits: &Limits) -> Result<(), Exceeded> {
+    let Signature { inputs, outputs } = signature;
+    let columns = inputs.len().max(outputs.len()) as u64;
+    Exceeded::check("batch_columns", limits.batch_columns, columns)?;
+    for feature in inputs.iter().chain(outputs) {
+        Exceeded::check("name_bytes", limits.name_bytes, feature.name.len() as u64)?;
+    }
+    Ok(())
 }
 
 fn refusal(error: Error, limit: u64) -> PredictError {

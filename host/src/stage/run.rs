@@ -53,8 +53,8 @@ pub struct StageExecutor {
 }
 
 impl StageExecutor {
-    /// An executor of the `embedded` components and those in the store. `cache` is the user's
-    /// cache folder, for native code; without it, components are compiled at each start.
+    /// An executor of the `embedded` components and those in the store. `cache` is Septet's
+    /// own cache folder, for native code; without it, components are compiled at each start.
     pub fn new(
         embedded: Embedded,
         cache: Option<&Path>,
@@ -109,42 +109,24 @@ impl StageExecutor {
         Predictor::open(infer, bundle, &around).await
     }
 
-    fn around(&self, control: Control, origin: Origin, transforms: &[Digest]) -> Around {
-        Around {
-            catalog: Arc::clone(&self.catalog),
-            blobs: Arc::clone(&self.blobs),
-            limits: Arc::clone(&self.limits),
-            inert: self.inert,
-            pulse: Arc::new(Pulse::new(control, self.limits.wall_seconds)),
-            origin,
-            transforms: transforms.iter().copied().collect(),
-        }
-    }
-}
-
-impl StageExecutor {
     /// Runs one call. An error is the host's fault and may be gone at the next attempt; what the
-    /// component is to blame for is in the disposition.
+    /// call or the component is to blame for is in the disposition. When the future is dropped,
+    /// the component is stopped.
     pub async fn execute(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
-        self.call(call, control).await
-    }
-}
-
-impl StageExecutor {
-    /// Runs one call. When the future is dropped, the component is stopped.
-    pub async fn call(&self, call: Call, control: &Control) -> anyhow::Result<Executed> {
         let parameters = call.parameters.len() as u64;
-        Exceeded::check("parameters_bytes", self.limits.parameters_bytes, parameters)?;
+        let most = self.limits.parameters_bytes;
+        if let Err(limit) = Exceeded::check("parameters_bytes", most, parameters) {
+            return Ok(rejected(&limit));
+        }
         let _permit = self.permits.acquire().await.context("no calls are taken")?;
         let loaded = self.catalog.stage(call.stage, &call.component).await;
         let prepared = match loaded {
             Ok(prepared) => prepared,
-            // It will not fit at the next attempt either.
-            Err(error @ LoadError::Misfit { .. }) => {
-                let reason = error.to_string();
-                return Ok(ended(Disposition::Rejected { reason }, Duration::ZERO));
+            // It will not be there, or fit, at the next attempt either.
+            Err(error @ (LoadError::Missing(_) | LoadError::Misfit { .. })) => {
+                return Ok(rejected(&error));
             }
-            Err(error) => return Err(error.into()),
+            Err(LoadError::Host(error)) => return Err(error),
         };
         let stage = call.stage;
         let around = self.around(control.clone(), call.origin.clone(), &call.transforms);
@@ -173,6 +155,18 @@ impl StageExecutor {
                 (self.on_silence)(&reason);
                 return Ok(ended(failed(reason, Blame::Guest), begun.elapsed()));
             }
+        }
+    }
+
+    fn around(&self, control: Control, origin: Origin, transforms: &[Digest]) -> Around {
+        Around {
+            catalog: Arc::clone(&self.catalog),
+            blobs: Arc::clone(&self.blobs),
+            limits: Arc::clone(&self.limits),
+            inert: self.inert,
+            pulse: Arc::new(Pulse::new(control, self.limits.wall_seconds)),
+            origin,
+            transforms: transforms.iter().copied().collect(),
         }
     }
 }
@@ -267,6 +261,12 @@ fn ended(disposition: Disposition, took: Duration) -> Executed {
         peak_memory_bytes: 0,
         seconds: took.as_secs_f64(),
     }
+}
+
+/// A call that did not begin, because no attempt could do better.
+fn rejected(reason: &impl ToString) -> Executed {
+    let reason = reason.to_string();
+    ended(Disposition::Rejected { reason }, Duration::ZERO)
 }
 
 struct StopOnDrop(Stopper);

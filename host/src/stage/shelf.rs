@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::OnceCell;
 
-/// Keeps at most so many values; the longest unused goes first.
+/// Keeps at most so many values; the longest unused goes first. What is being made takes no place.
 pub(crate) struct Shelf<K, V> {
     places: Mutex<Places<K, V>>,
     most: usize,
@@ -37,28 +37,75 @@ impl<K: Ord + Clone, V: Clone> Shelf<K, V> {
         key: &K,
         make: impl Future<Output = Result<V, E>>,
     ) -> Result<V, E> {
-        let cell = self.place(key);
-        cell.get_or_try_init(|| make).await.cloned()
+        let asked = Asked {
+            shelf: self,
+            key,
+            cell: self.place(key),
+        };
+        let value = asked.cell.get_or_try_init(|| make).await?.clone();
+        self.keep(key, &asked.cell);
+        Ok(value)
     }
 
     fn place(&self, key: &K) -> Arc<OnceCell<V>> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.lock();
         places.clock += 1;
         let now = places.clock;
         if let Some((cell, used)) = places.cells.get_mut(key) {
             *used = now;
             return Arc::clone(cell);
         }
-        while places.cells.len() >= self.most.max(1) {
-            let oldest = places.cells.iter().min_by_key(|(_, (_, used))| *used);
+        let cell = Arc::new(OnceCell::new());
+        places.cells.insert(key.clone(), (Arc::clone(&cell), now));
+        cell
+    }
+
+    /// Gives the value in `cell` its place, now that it is made.
+    fn keep(&self, key: &K, cell: &Arc<OnceCell<V>>) {
+        let mut places = self.lock();
+        places.clock += 1;
+        let now = places.clock;
+        // Its place is gone where somebody who asked before has failed.
+        let place = places.cells.entry(key.clone());
+        place.or_insert_with(|| (Arc::clone(cell), now)).1 = now;
+        loop {
+            let made = || places.cells.iter().filter(|(_, (c, _))| c.initialized());
+            if made().count() <= self.most.max(1) {
+                break;
+            }
+            let oldest = made().min_by_key(|(_, (_, used))| *used);
             let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
                 break;
             };
             places.cells.remove(&oldest);
         }
-        let cell = Arc::new(OnceCell::new());
-        places.cells.insert(key.clone(), (Arc::clone(&cell), now));
-        cell
+    }
+}
+
+impl<K, V> Shelf<K, V> {
+    fn lock(&self) -> MutexGuard<'_, Places<K, V>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One asking for a value. When it ends without one, whether it failed or nobody waits for it any
+/// more, nothing is left of it on the shelf.
+struct Asked<'a, K: Ord, V> {
+    shelf: &'a Shelf<K, V>,
+    key: &'a K,
+    cell: Arc<OnceCell<V>>,
+}
+
+impl<K: Ord, V> Drop for Asked<'_, K, V> {
+    fn drop(&mut self) {
+        if self.cell.initialized() {
+            return;
+        }
+        let mut places = self.shelf.lock();
+        let place = places.cells.get(self.key);
+        if place.is_some_and(|(cell, _)| Arc::ptr_eq(cell, &self.cell)) {
+            places.cells.remove(self.key);
+        }
     }
 }
 
@@ -98,5 +145,14 @@ mod tests {
         let shelf = Shelf::new(1);
         assert!(wait(shelf.get(&1, async { Err::<u32, _>("no") })).is_err());
         assert_eq!(wait(shelf.get(&1, async { Ok::<_, ()>(7) })), Ok(7));
+    }
+
+    #[test]
+    fn a_failure_evicts_nothing() {
+        let shelf = Shelf::new(1);
+        assert_eq!(wait(shelf.get(&1, async { Ok::<_, ()>(7) })), Ok(7));
+        assert!(wait(shelf.get(&2, async { Err::<u32, _>("no") })).is_err());
+        assert_eq!(wait(shelf.get(&1, async { Err::<u32, _>("no") })), Ok(7));
+        assert_eq!(shelf.lock().cells.len(), 1);
     }
 }

@@ -90,15 +90,16 @@ impl Transform {
 
 fn bound(description: &Description, limits: &Limits) -> Result<(), Exceeded> {
     let Description {
+        name,
+        version,
         needs,
         adds,
         removes,
-        ..
     } = description;
     let columns = needs.len().max(adds.len()).max(removes.len()) as u64;
     Exceeded::check("batch_columns", limits.batch_columns, columns)?;
     let fields = needs.iter().chain(adds).map(|field| &field.name);
-    for name in fields.chain(removes) {
+    for name in fields.chain(removes).chain([name, version]) {
         Exceeded::check("name_bytes", limits.name_bytes, name.len() as u64)?;
     }
     Ok(())

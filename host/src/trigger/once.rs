@@ -45,14 +45,30 @@ impl Once {
     /// Picks up what an earlier process left, creates the run, and works until it is finished.
     /// A run that was rejected or failed is no error: its state says so.
     pub async fn run(&self, request: RunRequest) -> anyhow::Result<RunState> {
-        self.pipeline.recover().await?;
+        self.recover(None).await?;
         let run = self.pipeline.start(request).await?;
         self.worker.drain(&run).await
     }
 
     /// Works until a run that is there already is finished.
     pub async fn resume(&self, run: &str) -> anyhow::Result<RunState> {
-        self.pipeline.recover().await?;
+        self.recover(Some(run)).await?;
         self.worker.drain(run).await
+    }
+
+    /// Picks up what an earlier process left, and says so: it takes time of this one.
+    async fn recover(&self, own: Option<&str>) -> anyhow::Result<()> {
+        let recovered = self.pipeline.recover().await?;
+        for run in recovered
+            .active
+            .iter()
+            .filter(|run| own != Some(run.as_str()))
+        {
+            tracing::warn!("run {run} was interrupted: it is worked on along with this one");
+        }
+        for (run, why) in &recovered.failed {
+            tracing::warn!("run {run} can't be picked up: {why}");
+        }
+        Ok(())
     }
 }

@@ -4,10 +4,12 @@
 //! tables in equal batches give equal bytes: null slots and NaNs have one form.
 //!
 //! # Layout
+//! - `check`: a file's own lengths and types
 //! - `read`: a file to tables
 //! - `values`: Arrow's types and arrays as the kit's
 //! - `write`: tables to a file
 
+mod check;
 mod read;
 mod values;
 mod write;
@@ -18,8 +20,8 @@ pub use write::{Writer, write};
 /// Rows of a batch: what one call of a transform or a model takes at most.
 pub const BATCH: usize = 8_192;
 
-/// Columns of a file at most.
-pub const MAX_COLUMNS: usize = 10_000;
+/// Columns of a file at most: as many as the host lets cross a component's border.
+pub const MAX_COLUMNS: usize = 4_096;
 
 /// The media type of an Arrow IPC file.
 pub const MEDIA_TYPE: &str = "application/vnd.apache.arrow.file";

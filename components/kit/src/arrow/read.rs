@@ -3,25 +3,24 @@
 //! More types are read than are written, because users bring files of other tools: narrower
 //! numbers widen, every time unit becomes microseconds. Others are rejected by name.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek};
 
 use arrow_array::{Array, RecordBatch};
-use arrow_ipc::reader::FileReader;
-use arrow_schema::ArrowError;
+use arrow_ipc::{Block, reader::FileReader};
 
 use super::{
-    BATCH, MAX_COLUMNS,
-    values::{kind, values},
+    BATCH,
+    check::{check_block, check_footer, told},
+    values::values,
 };
 use crate::table::{Column, Field, Table};
-
-/// The magic bytes and the footer's length at the end of a file.
-const TAIL: u64 = 10;
 
 /// Reads an Arrow IPC file in batches of at most [`BATCH`] rows.
 pub struct Reader<R> {
     inner: FileReader<R>,
     fields: Vec<Field>,
+    /// Those that `inner` has not decoded.
+    blocks: std::vec::IntoIter<Block>,
     current: Option<RecordBatch>,
     at: usize,
 }
@@ -29,36 +28,12 @@ pub struct Reader<R> {
 impl<R: Read + Seek> Reader<R> {
     /// Opens a file and checks its columns.
     pub fn open(mut reader: R) -> Result<Self, String> {
-        check_footer(&mut reader)?;
+        let (fields, blocks) = check_footer(&mut reader)?;
         let inner = FileReader::try_new(reader, None).map_err(told)?;
-        let schema = inner.schema();
-        if schema.fields().len() > MAX_COLUMNS {
-            return Err(format!(
-                "the table has {} columns: at most {MAX_COLUMNS} are taken",
-                schema.fields().len()
-            ));
-        }
-        let fields = schema
-            .fields()
-            .iter()
-            .map(|field| {
-                Ok(Field {
-                    name: field.name().clone(),
-                    kind: kind(field.data_type()).ok_or_else(|| {
-                        format!(
-                            "column '{}' has Arrow's type {}, which is not supported: cast it to \
-                             numbers, texts, booleans or timestamps",
-                            field.name(),
-                            field.data_type()
-                        )
-                    })?,
-                })
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        Table::empty(&fields).validate()?;
         Ok(Self {
             inner,
             fields,
+            blocks: blocks.into_iter(),
             current: None,
             at: 0,
         })
@@ -74,10 +49,10 @@ impl<R: Read + Seek> Reader<R> {
         loop {
             let batch = match self.current.take() {
                 Some(batch) => batch,
-                None => match self.inner.next() {
+                None => match self.next_batch()? {
                     Some(batch) => {
                         self.at = 0;
-                        batch.map_err(told)?
+                        batch
                     }
                     None => return Ok(None),
                 },
@@ -91,6 +66,19 @@ impl<R: Read + Seek> Reader<R> {
             self.current = Some(batch);
             return Ok(Some(table));
         }
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, String> {
+        let Some(block) = self.blocks.next() else {
+            return Ok(None);
+        };
+        let batch = check_block(self.inner.get_mut(), &block)
+            .and_then(|()| self.inner.next().transpose().map_err(told));
+        if batch.is_err() {
+            // The Arrow crate may still be before this block, so no other may be checked for it.
+            self.blocks = Vec::new().into_iter();
+        }
+        batch
     }
 }
 
@@ -112,55 +100,6 @@ pub fn read<R: Read + Seek>(reader: R) -> Result<Table, String> {
     Ok(table)
 }
 
-fn told(error: ArrowError) -> String {
-    match error {
-        ArrowError::IoError(_, error) => format!("can't read the table: {error}"),
-        error => format!("not a usable Arrow IPC file: {error}"),
-    }
-}
-
-/// Checks that all the file says of its own lengths lies in the file, before the Arrow crate
-/// reserves memory for it.
-fn check_footer<R: Read + Seek>(reader: &mut R) -> Result<(), String> {
-    let io = |error: std::io::Error| format!("can't read the table: {error}");
-    let broken = || "not a usable Arrow IPC file: it is cut off or damaged".to_owned();
-    let size = reader.seek(SeekFrom::End(0)).map_err(io)?;
-    let mut magic = [0; 6];
-    let mut length = [0; 4];
-    if size >= TAIL {
-        reader.seek(SeekFrom::Start(size - TAIL)).map_err(io)?;
-        reader.read_exact(&mut length).map_err(io)?;
-        reader.read_exact(&mut magic).map_err(io)?;
-    }
-    if &magic != b"ARROW1" {
-        return Err("not an Arrow IPC file, or it is cut off".to_owned());
-    }
-    let length = u32::from_le_bytes(length);
-    let start = size
-        .checked_sub(TAIL + u64::from(length))
-        .ok_or_else(broken)?;
-    let mut footer = vec![0; length as usize];
-    reader.seek(SeekFrom::Start(start)).map_err(io)?;
-    reader.read_exact(&mut footer).map_err(io)?;
-    let footer = arrow_ipc::root_as_footer(&footer).map_err(|_| broken())?;
-    let blocks = footer
-        .recordBatches()
-        .into_iter()
-        .chain(footer.dictionaries())
-        .flatten();
-    for block in blocks {
-        let fits = u64::try_from(block.offset())
-            .ok()
-            .and_then(|at| at.checked_add(u64::try_from(block.metaDataLength()).ok()?))
-            .and_then(|at| at.checked_add(u64::try_from(block.bodyLength()).ok()?))
-            .is_some_and(|end| end <= start);
-        if !fits || block.metaDataLength() < 4 {
-            return Err(broken());
-        }
-    }
-    reader.rewind().map_err(io)
-}
-
 fn to_table(batch: &RecordBatch, fields: &[Field]) -> Result<Table, String> {
     let columns = batch
         .columns()
@@ -176,11 +115,14 @@ fn to_table(batch: &RecordBatch, fields: &[Field]) -> Result<Table, String> {
                         array.data_type()
                     )
                 })?,
-                nulls: (0..)
-                    .zip(0..array.len())
-                    .filter(|(_, row)| array.is_null(*row))
-                    .map(|(number, _)| number)
-                    .collect(),
+                // Of a dictionary, a row is null where its key or the key's value is.
+                nulls: array.logical_nulls().map_or_else(Vec::new, |nulls| {
+                    (0..)
+                        .zip(nulls.iter())
+                        .filter(|(_, valid)| !valid)
+                        .map(|(number, _)| number)
+                        .collect()
+                }),
             })
         })
         .collect::<Result<_, String>>()?;
@@ -355,6 +297,37 @@ mod tests {
         let at = huge.len() - 10;
         huge[at..at + 4].copy_from_slice(&i32::MAX.to_le_bytes());
         assert!(read(Cursor::new(&huge)).unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn a_flipped_byte_never_panics() {
+        let bytes = write(Vec::new(), &every_kind()).unwrap();
+        let mut told = 0;
+        for at in (0..bytes.len()).step_by(7) {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 0xff;
+            told += usize::from(read(Cursor::new(&flipped)).is_err());
+        }
+        assert!(told > 0);
+    }
+
+    #[test]
+    fn a_null_among_the_values_of_a_dictionary_is_a_null() {
+        use std::sync::Arc;
+
+        use arrow_array::{ArrayRef, DictionaryArray, Int8Array, StringArray, types::Int8Type};
+        use arrow_ipc::writer::FileWriter;
+
+        let keys = Int8Array::from(vec![Some(0), Some(1), None, Some(0)]);
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
+        let array: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::try_new(keys, texts).unwrap());
+        let batch = RecordBatch::try_from_iter(vec![("d", array)]).unwrap();
+        let mut writer = FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        let table = read(Cursor::new(writer.into_inner().unwrap())).unwrap();
+        table.validate().unwrap();
+        assert_eq!(table.columns[0].nulls, [1, 2]);
+        assert_eq!(table.columns[0].label(3).unwrap(), "a");
     }
 
     proptest! {

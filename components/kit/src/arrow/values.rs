@@ -111,7 +111,8 @@ fn categories(array: &ArrayRef) -> Option<Values> {
             .map(|key| key as u32)
             .collect()
     };
-    // A dictionary of Arrow may repeat a text or hold nulls; the kit's rows then still agree.
+    // A dictionary of Arrow may repeat a text, and the kit's rows still agree. It may also hold
+    // nulls, which are empty texts here: the rows that point at them are among the column's nulls.
     Some(Values::Categories {
         dictionary: texts,
         codes,

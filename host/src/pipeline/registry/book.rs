@@ -7,7 +7,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::{
     event::{Entry, Event, Move, Registration, key, prefix, read_chain},
-    name::{ModelRef, check_alias, check_model, nearest},
+    name::{ModelRef, Selector, check_alias, check_model, nearest},
     state::{ModelState, Version},
 };
 use crate::{
@@ -144,6 +144,7 @@ impl Registry {
         let Wanted { alias, to, .. } = *wanted;
         check_alias(alias)?;
         self.change(model, wanted.who, |state| {
+            state.find(&Selector::Version(to))?;
             let before = state.before(alias);
             let current = state
                 .pointed_at(alias)
@@ -174,7 +175,7 @@ impl Registry {
     ) -> anyhow::Result<Moved> {
         check_alias(alias)?;
         let state = self.existing(model).await?;
-        state.find(&super::Selector::Version(version))?;
+        state.find(&Selector::Version(version))?;
         let reason = clipped(reason);
         let wanted = Wanted::by_hand(alias, version, &reason, who);
         self.change(model, who, |state| {

@@ -13,6 +13,7 @@ mod state;
 
 pub use book::{Moved, Registry, Wanted};
 pub use event::{Entry, Event, Move, Registration};
+pub(super) use name::check_alias;
+pub use name::check_model;
 pub use name::{ModelRef, Selector, nearest};
-pub(super) use name::{check_alias, check_model};
 pub use state::{Alias, Before, ModelState, Version};

@@ -14,7 +14,7 @@ const MAX_ALIAS: usize = 32;
 const ALIKE: f64 = 0.7;
 
 /// `[A-Za-z0-9._-]`, at most 64, not starting with a dot.
-pub(in crate::pipeline) fn check_model(name: &str) -> anyhow::Result<()> {
+pub fn check_model(name: &str) -> anyhow::Result<()> {
     let letters = name
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));

@@ -90,8 +90,9 @@ impl Places {
         let folder = path.parent().unwrap_or(&self.blobs);
         if !folder.is_dir() {
             owner_only().create(folder)?;
-            File::open(&self.blobs)?.sync_all()?;
         }
+        // Always: who made the folder may not have come to this yet.
+        File::open(&self.blobs)?.sync_all()?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()

@@ -1,0 +1,61 @@
+//! The end of a run: it is no longer active, and no message asks for anything of it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    envelope::Asked,
+    record,
+    state::{RunState, active_key},
+    view::Pipeline,
+};
+use crate::contract::Stage;
+
+/// How many messages of a queue are looked through.
+const LOOK: usize = 1000;
+
+impl Pipeline {
+    /// Takes a run out of the active ones if it has ended and all of it is published.
+    pub(super) async fn end_if_done(&self, run: &str) -> anyhow::Result<()> {
+        let state = self.state(run).await?;
+        if !state.status().is_final() || !self.is_published(&state).await? {
+            return Ok(());
+        }
+        // In this order: after a crash in between the recoverer finds the run and comes here.
+        self.sweep(&state).await?;
+        let records = self.store.records.as_ref();
+        records.delete(&active_key(run)).await?;
+        // A replay may have reopened the run between the look and the deletion. It creates its
+        // record before it creates this one, so that a second look sees it.
+        let state = self.state(run).await?;
+        if !state.status().is_final() {
+            record::create(records, &active_key(run), state.request.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn is_published(&self, state: &RunState) -> anyhow::Result<bool> {
+        let records = self.store.records.as_ref();
+        let published = record::list(records, &format!("published/{}/", state.id)).await?;
+        let published: BTreeSet<_> = published.into_iter().map(|entry| entry.key).collect();
+        let mut commits = state.commits();
+        Ok(commits.all(|commit| published.contains(&commit.invocation.key("published"))))
+    }
+
+    /// Takes away the messages that ask for what is done or given up. One that is on lease is
+    /// lost to its receiver, who then stops. Those of a later replay are left.
+    async fn sweep(&self, state: &RunState) -> anyhow::Result<()> {
+        let queues = &self.store.queues;
+        for (queue, _) in queues.counts().await? {
+            if queue.parse::<Stage>().is_err() {
+                continue;
+            }
+            for message in queues.peek(&queue, LOOK).await? {
+                let asked = Asked::decode(&message.body);
+                if asked.is_ok_and(|a| a.run == state.id && a.epoch <= state.epoch) {
+                    queues.remove(&queue, &message.id).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
