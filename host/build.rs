@@ -56,7 +56,9 @@ fn embed() -> Result<(), String> {
     for (stage, bytes) in STAGES.iter().zip(components) {
         let path = out.join(format!("{}.wasm", stage.to_lowercase()));
         fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-        writeln!(table, "    (Stage::{stage}, include_bytes!({path:?})),")
+        // As a literal of Rust: quoted and escaped.
+        let literal = path.display().to_string();
+        writeln!(table, "    (Stage::{stage}, include_bytes!({literal:?})),")
             .map_err(|error| error.to_string())?;
     }
     table.push(']');

@@ -52,7 +52,11 @@ fn pipeline() -> Option<()> {
 
     let ingested = call(Stage::Ingest, &[penguins()], json!({"max_quarantine": 0.1}))?;
     let table = ingested.output("table");
-    let split = call(Stage::Preprocess, &[table.clone()], splitting(&json!([])))?;
+    let split = call(
+        Stage::Preprocess,
+        std::slice::from_ref(&table),
+        splitting(&json!([])),
+    )?;
     let [train, test, preprocessing, reference, sample] =
         ["train", "test", "preprocessing", "reference", "sample"].map(|name| split.output(name));
     let trained = call(
