@@ -11,6 +11,7 @@
 
 mod cli;
 mod hosts;
+mod oracles;
 mod setup;
 mod stage;
 mod store;

@@ -16,8 +16,21 @@ use serde_json::Value;
 /// Largest septet.toml that is read.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
 
-/// What `septet init` writes; a test reads it back.
-pub(crate) const TEMPLATE: &str = include_str!("config/septet.toml");
+const TEMPLATE: &str = include_str!("config/septet.toml");
+
+/// What `septet init` writes: every setting with its default or an example, as a comment.
+pub(crate) fn template() -> String {
+    let limits: toml::Table = toml::Table::try_from(Limits::default()).unwrap_or_default();
+    let lines = Limits::NAMES
+        .iter()
+        .zip(Limits::MEANINGS)
+        .filter_map(|(name, meaning)| {
+            let value = limits.get(*name)?;
+            let meaning: String = meaning.lines().map(|line| format!("#{line}\n")).collect();
+            Some(format!("{meaning}#~ {name} = {value}\n"))
+        });
+    TEMPLATE.to_owned() + &lines.collect::<String>()
+}
 
 /// The settings of septet.toml.
 #[derive(Debug, Default, Deserialize)]
@@ -166,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_template_is_read_and_changes_nothing() {
-        let settings = parse(TEMPLATE).unwrap();
+        let settings = parse(&template()).unwrap();
         assert!(settings.store.is_none());
         assert!(settings.run.target.is_none());
         assert!(settings.grants.is_empty());
@@ -175,7 +188,7 @@ mod tests {
     #[test]
     fn every_setting_of_the_template_is_known() {
         // The template's commented settings, with the comment signs of settings taken away.
-        let active: String = TEMPLATE
+        let active: String = template()
             .lines()
             .map(|line| line.strip_prefix("#~ ").unwrap_or(line))
             .collect::<Vec<_>>()
@@ -183,6 +196,8 @@ mod tests {
         let settings = parse(&active).unwrap();
         assert_eq!(settings.run.target.as_deref(), Some("sex"));
         assert_eq!(settings.preprocess.test_share, Some(0.2));
+        assert_eq!(settings.limits, Limits::default());
+        assert!(template().contains("#~ wall_seconds = "));
     }
 
     #[test]

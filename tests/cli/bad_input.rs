@@ -136,14 +136,14 @@ fn no_target() {
 #[test]
 fn one_class_only() {
     let text = good_rows(60).replace("odd", "even");
-    says(&refuse(text, &[]), &["label", "even", "class"]);
+    says(&refuse(text, &[]), &["label", "'even'", "only one value"]);
 }
 
 #[test]
 fn no_feature_left() {
-    let mut text = String::from("constant,label\n");
+    let mut text = String::from("constant,customer_id,label\n");
     for row in 0..60 {
-        writeln!(text, "7,{}", if row % 2 == 0 { "a" } else { "b" }).unwrap();
+        writeln!(text, "7,c-{row},{}", if row % 2 == 0 { "a" } else { "b" }).unwrap();
     }
     says(&refuse(text, &[]), &["feature"]);
 }
@@ -410,7 +410,7 @@ fn a_rejected_run_is_on_record_with_its_reason() {
         peek["messages"][0]["reason"]
             .as_str()
             .unwrap()
-            .contains("class"),
+            .contains("only one value"),
         "{peek}"
     );
     let runs = here.septet(&["runs", "--json"]).json();

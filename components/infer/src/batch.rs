@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use septet_kit::table::{Column, Kind, ROW, Table, Values};
+use septet_kit::table::{Column, Kind, LINE, ROW, Table, Values};
 use serde::Deserialize;
 
 use crate::{
@@ -34,7 +34,7 @@ where
     W: Write,
     B: Iterator<Item = Result<Table, String>>,
 {
-    let fields = std::iter::once(integers(ROW))
+    let fields = std::iter::once(integers(LINE))
         .chain(predictor.outputs())
         .collect();
     let mut file = File::new(writer, format, fields)?;
@@ -65,9 +65,12 @@ where
 /// The lines of the rows; a table that is not ingest's has none, and its rows are numbered.
 fn lines(batch: &Table, before: i64) -> Column {
     match batch.column(ROW) {
-        Some(column) if column.values.kind() == Kind::Integers => column.clone(),
+        Some(column) if column.values.kind() == Kind::Integers => Column {
+            name: LINE.to_owned(),
+            ..column.clone()
+        },
         _ => Column {
-            name: ROW.to_owned(),
+            name: LINE.to_owned(),
             values: Values::Integers((before + 1..).take(batch.rows).collect()),
             nulls: Vec::new(),
         },
@@ -98,12 +101,12 @@ mod tests {
         assert_eq!(count, 3);
         assert_eq!(
             String::from_utf8(bytes).unwrap(),
-            "septet:row,prediction\n2,3.0\n2,5.0\n2,1.5\n"
+            "row,prediction\n2,3.0\n2,5.0\n2,1.5\n"
         );
         let (bytes, _) = run(Task::Classification, vec![vec![rows(&[-0.5])]], Format::Csv).unwrap();
         assert_eq!(
             String::from_utf8(bytes).unwrap(),
-            "septet:row,prediction,probability_no,probability_yes\n2,no,0.5,0.5\n"
+            "row,prediction,probability_no,probability_yes\n2,no,0.5,0.5\n"
         );
     }
 
@@ -116,7 +119,7 @@ mod tests {
         let names: Vec<_> = table.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(
             names,
-            [ROW, "prediction", "probability_no", "probability_yes"]
+            [LINE, "prediction", "probability_no", "probability_yes"]
         );
         assert_eq!(table.columns[1].label(1).unwrap(), "no");
     }
@@ -126,7 +129,7 @@ mod tests {
         let (bytes, count) = run(Task::Regression, vec![vec![]], Format::Csv).unwrap();
         assert_eq!(
             (bytes.as_slice(), count),
-            (b"septet:row,prediction\n".as_slice(), 0)
+            (b"row,prediction\n".as_slice(), 0)
         );
         let foreign = || {
             let mut table = rows(&[0.0]);
@@ -137,7 +140,7 @@ mod tests {
         let (bytes, _) = run(Task::Regression, parts, Format::Csv).unwrap();
         assert_eq!(
             String::from_utf8(bytes).unwrap(),
-            "septet:row,prediction\n1,1.0\n2,1.0\n"
+            "row,prediction\n1,1.0\n2,1.0\n"
         );
     }
 

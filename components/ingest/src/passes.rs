@@ -384,7 +384,7 @@ mod tests {
             (b"a,b\n\"1,2\n", "never closed"),
             (
                 b"a,b\ninf,1\n2,0\n3,1\n",
-                "line 2, column 'a': not a finite number ('inf')",
+                "row 2, column 'a': not a finite number ('inf')",
             ),
         ] {
             let reason = run(csv, 0.1).err().unwrap();
@@ -396,7 +396,7 @@ mod tests {
         let long = [b"a,b\n1,2\n".as_slice(), &vec![b'x'; 10 << 20]].concat();
         let reason = run(&long, 0.1).err().unwrap();
         assert!(
-            reason.starts_with("line 3: the record is longer"),
+            reason.starts_with("row 3: the record is longer"),
             "{reason}"
         );
     }

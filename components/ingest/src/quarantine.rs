@@ -102,7 +102,7 @@ impl BadRow {
             .map(|column| format!(", column '{}'", shown(column, 80)))
             .unwrap_or_default();
         format!(
-            "line {}{column}: {} ('{}')",
+            "row {}{column}: {} ('{}')",
             self.row,
             self.rule.told(),
             shown(&self.raw, 40)
@@ -128,7 +128,7 @@ mod tests {
     fn a_bad_row_is_told_and_kept() {
         let value = [b"a\"b".as_slice()];
         let bad = BadRow::new(7, Some("age"), Rule::NotANumber, value.into_iter(), b',');
-        assert_eq!(bad.told(), "line 7, column 'age': not a number ('a\"b')");
+        assert_eq!(bad.told(), "row 7, column 'age': not a number ('a\"b')");
         assert_eq!(
             serde_json::to_string(&bad).unwrap(),
             r#"{"row":7,"column":"age","rule":"not-a-number","raw":"a\"b"}"#

@@ -120,7 +120,7 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::OutputFull => {
                     if self.output.len() >= MAX_RECORD {
                         return Err(format!(
-                            "line {line}: the record is longer than {} MiB: a quote may not be \
+                            "row {line}: the record is longer than {} MiB: a quote may not be \
                              closed, or the file is not CSV",
                             MAX_RECORD >> 20
                         ));
@@ -130,7 +130,7 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::OutputEndsFull => {
                     if self.ends.len() >= MAX_FIELDS {
                         return Err(format!(
-                            "line {line}: the record has more than {} fields",
+                            "row {line}: the record has more than {} fields",
                             MAX_FIELDS - 1
                         ));
                     }
@@ -139,7 +139,7 @@ impl<R: Read> Records<R> {
                 }
                 ReadRecordResult::Record => {
                     if ended && quotes % 2 == 1 && self.lines >= line {
-                        return Err(format!("line {line}: a quote is opened and never closed"));
+                        return Err(format!("row {line}: a quote is opened and never closed"));
                     }
                     break;
                 }
@@ -279,10 +279,10 @@ mod tests {
         };
         assert_eq!(
             told(b"a,b\n\"1,2\n3,4\n"),
-            "line 2: a quote is opened and never closed"
+            "row 2: a quote is opened and never closed"
         );
         let long = [b"a,b\n".as_slice(), &vec![b'x'; 10 << 20]].concat();
-        assert!(told(&long).starts_with("line 2: the record is longer than 4 MiB"));
+        assert!(told(&long).starts_with("row 2: the record is longer than 4 MiB"));
         assert!(told(&vec![b','; 20_000]).contains("fields"));
         // An inch mark is no open quote.
         assert_eq!(told(b"a,b\n5\",6\n"), "");

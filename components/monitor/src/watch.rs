@@ -10,7 +10,7 @@ use septet_kit::{
     preprocessing::Preprocessing,
     scoring::{PREDICTION, Scorer},
     show::shown,
-    table::{Column, ROW, Table, Values},
+    table::{Column, LINE, ROW, Table, Values},
 };
 use serde::Deserialize;
 
@@ -179,7 +179,7 @@ impl Kept {
             ));
         }
         let lines = self.lines.get(from..end);
-        let told = batch.column(ROW).map(|column| &column.values);
+        let told = batch.column(LINE).map(|column| &column.values);
         if let (Some(lines), Some(Values::Integers(told))) = (lines, told)
             && lines != told
         {
@@ -236,7 +236,7 @@ mod tests {
         let lines: Vec<i64> = (first..first + count).collect();
         let yes: Vec<f64> = lines.iter().map(|line| (line % 2) as f64).collect();
         table(vec![
-            column(ROW, Values::Integers(lines.clone())),
+            column(LINE, Values::Integers(lines.clone())),
             column(
                 PREDICTION,
                 Values::Texts(lines.iter().map(|line| label(*line)).collect()),

@@ -112,7 +112,7 @@ impl Observer for Drawing {
             bar.finish_and_clear();
         }
         let stage = invocation.stage;
-        tracing::warn!(
+        tracing::info!(
             "{stage}: attempt {attempt} follows in {:.1} s: {reason}",
             delay.as_secs_f64()
         );

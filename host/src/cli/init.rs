@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 
 use super::{args::Cli, output};
-use crate::config::TEMPLATE;
+use crate::config::template;
 
 /// Writes septet.toml here.
 pub(crate) fn init(force: bool, json: bool) -> anyhow::Result<()> {
@@ -23,7 +23,7 @@ pub(crate) fn init(force: bool, json: bool) -> anyhow::Result<()> {
         }
     };
     opened
-        .and_then(|mut file| file.write_all(TEMPLATE.as_bytes()))
+        .and_then(|mut file| file.write_all(template().as_bytes()))
         .context("septet.toml can't be written here")?;
     if json {
         output::json(&serde_json::json!({ "written": "septet.toml" }))

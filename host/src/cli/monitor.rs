@@ -73,7 +73,10 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
     let header = ["column", "test", "statistic", "threshold", ""];
     let table = output::table(&header, &["statistic", "threshold"], cells.collect());
     let mut text = format!("{head}\n\n{table}");
-    if let Some(performance) = drift.get("performance").and_then(Value::as_object) {
+    if let Some(performance) = drift
+        .get("performance")
+        .and_then(|told| told.get("metrics")?.as_object())
+    {
         let figures = performance.iter().filter_map(|(name, value)| {
             value
                 .as_f64()

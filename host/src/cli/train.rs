@@ -9,7 +9,7 @@ use super::{
     drawing::Drawing,
     output, request,
     session::{Origin, Session},
-    summary::{self, Summary},
+    summary::{self, StageLine, Summary},
 };
 
 /// Runs the stages from ingest to deploy.
@@ -80,7 +80,9 @@ pub(crate) fn text(summary: &Summary) -> String {
         ),
         None => "deployed no: the champion stays as it was".to_owned(),
     });
-    let notes = summary.stages.iter().flat_map(|line| {
+    // What evaluate and deploy note is what the lines above say.
+    let noted = |line: &&StageLine| !matches!(line.stage, Stage::Evaluate | Stage::Deploy);
+    let notes = summary.stages.iter().filter(noted).flat_map(|line| {
         let stage = line.stage;
         line.notes
             .iter()

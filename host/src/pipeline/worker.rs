@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     contract::{Blame, Call, Digest, Disposition, Executed, Stage},
-    store::Received,
+    store::{BlobError, Received},
 };
 
 /// Does the work of a pipeline's queues. A clone is the same worker.
@@ -132,12 +132,12 @@ impl Worker {
         // Received before and never answered: whoever had it is gone.
         let vanished = received.dequeue_count.saturating_sub(1);
         let failures = asked.failures.saturating_add(vanished);
-        let disposition = if failures >= self.policy.failures {
+        let (disposition, lasting) = if failures >= self.policy.failures {
             let reason = format!("given up: no answer came from {failures} attempts");
-            Executed::failed(reason, Blame::Host)
+            (Executed::failed(reason, Blame::Host), true)
         } else {
             match self.execute(received, &begun).await? {
-                Some(executed) => checked(&call, executed),
+                Some((executed, lasting)) => (checked(&call, executed), lasting),
                 None => return Ok(()),
             }
         };
@@ -146,7 +146,9 @@ impl Worker {
                 let after = Duration::from_millis(*after).min(self.policy.longest_delay);
                 (reason.clone(), after, asked.failures)
             }
-            Disposition::Failed { reason, .. } if failures + 1 < self.policy.failures => {
+            Disposition::Failed { reason, .. }
+                if !lasting && failures + 1 < self.policy.failures =>
+            {
                 let wait = self.policy.wait(failures, &begun.work.to_string());
                 (reason.clone(), wait, failures + 1)
             }
@@ -186,12 +188,13 @@ impl Worker {
         }))
     }
 
-    /// Runs the component while the lease is renewed; none where the lease was lost.
+    /// Runs the component while the lease is renewed, and says whether a failure will last; none
+    /// where the lease was lost.
     async fn execute(
         &self,
         received: &Received,
         begun: &Begun,
-    ) -> anyhow::Result<Option<Executed>> {
+    ) -> anyhow::Result<Option<(Executed, bool)>> {
         let invocation = begun.invocation.clone();
         self.observer.started(&invocation, begun.attempt);
         let observer = Arc::clone(&self.observer);
@@ -200,11 +203,14 @@ impl Worker {
         let executing = self.executor.execute(begun.call.clone(), progress);
         let executed = unless(executing, self.keep_lease(received)).await;
         let seconds = begun.at.elapsed().as_secs_f64();
-        Ok(executed.map(|executed| {
-            executed.unwrap_or_else(|error| Executed {
-                seconds,
-                ..Executed::failed(format!("{error:#}"), Blame::Host)
-            })
+        Ok(executed.map(|executed| match executed {
+            Ok(executed) => (executed, false),
+            Err(error) => {
+                // A damaged blob does not heal by being read again.
+                let damaged = matches!(error.downcast_ref(), Some(BlobError::Corrupt { .. }));
+                let failed = Executed::failed(format!("{error:#}"), Blame::Host);
+                (Executed { seconds, ..failed }, damaged)
+            }
         }))
     }
 

@@ -69,6 +69,9 @@ macro_rules! limits {
             /// Names of all limits, in order.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),+];
 
+            /// What each of `NAMES` means: lines that begin with a space.
+            pub const MEANINGS: &'static [&'static str] = &[$(concat!($($doc, "\n"),+)),+];
+
             /// Every limit with its value.
             fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name)),+].into_iter()

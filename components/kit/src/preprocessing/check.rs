@@ -11,7 +11,8 @@ impl Preprocessing {
     ///
     /// What loses nothing is converted: integers to floats, whole floats to integers, texts and
     /// categories to each other, numbers and booleans to texts, and a column without any value to
-    /// every kind. An error names the first column that is missing or of another kind, with the
+    /// every kind. Where no transform asks for integers, other floats pass too: a feature is a
+    /// float in any case. An error names the first column that is missing or of another kind, with the
     /// kinds, the row and its value.
     pub fn check(&self, table: &Table) -> Result<Table, String> {
         let mut columns = Vec::with_capacity(self.inputs.len());
@@ -25,7 +26,12 @@ impl Preprocessing {
             })?;
             columns.push(Column {
                 name: input.name.clone(),
-                values: convert(input, column, table)?,
+                values: match (input.kind, &column.values) {
+                    (Kind::Integers, Values::Floats(_)) if self.transforms.is_empty() => {
+                        column.values.clone()
+                    }
+                    _ => convert(input, column, table)?,
+                },
                 nulls: column.nulls.clone(),
             });
         }
@@ -207,10 +213,14 @@ mod tests {
             told(Kind::Floats, texts(&["1.5", "abc"])),
             "column 'x' has texts where the model was trained on floats: row 3 has 'abc'"
         );
+        let floats = table(Values::Floats(vec![1.0, 2.5]), &[]);
+        let mut typed = plan(Kind::Integers);
+        typed.transforms.push("0".repeat(64));
         assert_eq!(
-            told(Kind::Integers, Values::Floats(vec![1.0, 2.5])),
+            typed.check(&floats).unwrap_err(),
             "column 'x' has floats where the model was trained on integers: row 3 has '2.5'"
         );
+        assert!(plan(Kind::Integers).check(&floats).is_ok());
         assert!(told(Kind::Floats, Values::Booleans(vec![true])).contains("booleans"));
     }
 

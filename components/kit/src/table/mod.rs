@@ -21,5 +21,8 @@ pub use values::Values;
 /// Reserved column: the line of the source on which the row began, from 1, the header included.
 pub const ROW: &str = "septet:row";
 
+/// The column of a file of predictions that tells the same line.
+pub const LINE: &str = "row";
+
 /// Names of columns that begin so are ours.
 pub const RESERVED: &str = "septet:";
