@@ -56,14 +56,10 @@ fn embed() -> Result<(), String> {
     for (stage, bytes) in STAGES.iter().zip(components) {
         let path = out.join(format!("{}.wasm", stage.to_lowercase()));
         fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-        let path = path
-            .to_str()
-            .ok_or("the build folder has a name that is not UTF-8")?;
-        writeln!(
-            table,
-            "    (Stage::{stage}, include_bytes!(r#\"{path}\"#)),"
-        )
-        .map_err(|error| error.to_string())?;
+        // As a literal of Rust: quoted and escaped.
+        let literal = path.display().to_string();
+        writeln!(table, "    (Stage::{stage}, include_bytes!({literal:?})),")
+            .map_err(|error| error.to_string())?;
     }
     table.push(']');
     let path = out.join("embedded.rs");

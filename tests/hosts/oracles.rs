@@ -26,7 +26,7 @@ const OUT_OF_REACH: [&str; 10] = [
     "No such file or directory (os error 2)",
 ];
 
-/// The interpreter that has the pinned packages; none where `PyPI` is out of reach.
+/// The interpreter that has the pinned packages; none where Python's registry is out of reach.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON

@@ -101,7 +101,7 @@ limits! {
     /// Core instances in a component.
     instances = 100;
     /// Memories in a component: one for each component that it was composed of.
-    memories = 2;
+    memories = 8;
     /// Tables in a component.
     tables = 100;
     /// Calls of capabilities by one call of a stage.
