@@ -356,7 +356,7 @@ mod tests {
         );
         assert_eq!(
             run(csv.as_bytes(), 0.05).err().unwrap(),
-            "2 of 22 rows do not fit, and max_quarantine 0.05 allows 1: the first is line 22, \
+            "2 of 22 rows do not fit, and max_quarantine 0.05 allows 1: the first is row 22, \
              column 'a': not a number ('oops')"
         );
     }

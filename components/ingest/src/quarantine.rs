@@ -94,7 +94,7 @@ impl BadRow {
         }
     }
 
-    /// `line 7, column 'age': not a number ('abc')`
+    /// `row 7, column 'age': not a number ('abc')`
     pub fn told(&self) -> String {
         let column = self
             .column

@@ -28,7 +28,7 @@ impl Preprocessing {
                 name: input.name.clone(),
                 values: match (input.kind, &column.values) {
                     (Kind::Integers, Values::Floats(_)) if self.transforms.is_empty() => {
-                        column.values.clone()
+                        convert(input, column, table).unwrap_or_else(|_| column.values.clone())
                     }
                     _ => convert(input, column, table)?,
                 },
