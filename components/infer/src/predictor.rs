@@ -169,8 +169,9 @@ pub(crate) mod tests {
             column: name.to_owned(),
             encoding: Encoding::Number {
                 fill: 1.0,
-                mean: 0.0,
+                center: 0.0,
                 scale: 1.0,
+                indicator: false,
             },
         }
     }
@@ -184,6 +185,9 @@ pub(crate) mod tests {
             classes: if classification { classes } else { vec![] },
             class_counts: if classification { vec![1, 1] } else { vec![] },
             target_mean: 0.0,
+            positive: None,
+            folds: septet_kit::preprocessing::Folds::Rows,
+            weighted: false,
             inputs: vec![Input {
                 name: "x".to_owned(),
                 kind: Kind::Floats,
@@ -212,6 +216,9 @@ pub(crate) mod tests {
             parameters: BTreeMap::new(),
             seed: 0,
             reference: Reference::default(),
+            feature_reference: Reference::default(),
+            threshold: None,
+            metrics: septet_kit::metrics::Metrics::new(),
             prediction_reference: Reference::default(),
             lineage: vec![],
             recorded: Recorded::new(&rows, &predictions),

@@ -4,6 +4,7 @@
 //!
 //! # Layout
 //! - [`table`], [`matrix`]: rows in memory, typed and as numbers
+//! - [`schema`]: names and kinds of a data set's columns
 //! - [`show`]: a user's text in a message
 //! - [`arrow`]: tables as files between stages
 //! - [`transform`]: rows through the user's transforms
@@ -20,6 +21,7 @@ pub mod matrix;
 pub mod metrics;
 pub mod model;
 pub mod preprocessing;
+pub mod schema;
 pub mod scoring;
 pub mod show;
 pub mod table;

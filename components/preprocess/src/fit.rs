@@ -191,8 +191,9 @@ fn number(column: &Column, train: &Table) -> Result<Result<Encoding, Dropped>, S
     }
     Ok(Ok(Encoding::Number {
         fill: mean,
-        mean,
+        center: mean,
         scale,
+        indicator: false,
     }))
 }
 
@@ -298,8 +299,9 @@ mod tests {
         let values = Values::Floats(vec![1.0, 2.0, 6.0, 0.0]);
         let expected = Encoding::Number {
             fill: 3.0,
-            mean: 3.0,
+            center: 3.0,
             scale: 3.5_f64.sqrt(),
+            indicator: false,
         };
         assert_eq!(fitted(column("x", values, &[3])).unwrap(), expected);
         let nan = Values::Floats(vec![1.0, 2.0, 6.0, f64::NAN]);

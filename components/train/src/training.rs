@@ -174,6 +174,9 @@ impl Plan {
             algorithm: self.algorithm.name().to_owned(),
             parameters: self.settings.values().clone(),
             seed: given.seed,
+            feature_reference: Reference::default(),
+            threshold: None,
+            metrics: figures.clone(),
             prediction_reference: Reference::fit(&answers(preprocessing, &unseen), &[]),
             recorded: record(&given, &model, features)?,
             reference: given.reference,
@@ -295,8 +298,9 @@ pub(crate) mod tests {
             column: column.clone(),
             encoding: Encoding::Number {
                 fill: 0.0,
-                mean: 0.0,
+                center: 0.0,
                 scale: 1.0,
+                indicator: false,
             },
         };
         let input = |name: &String| Input {
@@ -314,6 +318,9 @@ pub(crate) mod tests {
             },
             class_counts: if classification { vec![20, 20] } else { vec![] },
             target_mean: 0.5,
+            positive: None,
+            folds: septet_kit::preprocessing::Folds::Rows,
+            weighted: false,
             inputs: names.iter().map(input).collect(),
             transforms: vec![],
             columns: names.iter().map(fitted).collect(),

@@ -159,19 +159,26 @@ mod tests {
                 classes: vec![],
                 class_counts: vec![],
                 target_mean: 0.1,
+                positive: None,
+                folds: crate::preprocessing::Folds::Rows,
+                weighted: false,
                 inputs: vec![],
                 transforms: vec![],
                 columns: vec![Fitted {
                     column: "x".to_owned(),
                     encoding: Encoding::Number {
                         fill: 0.0,
-                        mean: 0.0,
+                        center: 0.0,
                         scale: 1.0,
+                        indicator: false,
                     },
                 }],
                 features: vec!["x".to_owned()],
             },
             reference: Reference::fit(&table, &[]),
+            feature_reference: Reference::default(),
+            threshold: None,
+            metrics: crate::metrics::Metrics::new(),
             prediction_reference: Reference::fit(&predictions, &[]),
             lineage: vec![LineageInput {
                 name: "train".to_owned(),
@@ -204,7 +211,7 @@ mod tests {
         other.manifest.preprocessing.task = Task::Classification;
         assert!(Bundle::decode(&other.encode().unwrap()).is_err());
         let mut other = bundle();
-        other.manifest.format = 2;
+        other.manifest.format = 3;
         let message = Bundle::decode(&other.encode().unwrap()).unwrap_err();
         assert!(message.contains("format 2"), "{message}");
     }

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::Recorded;
 use crate::{
     drift::Reference,
+    metrics::Metrics,
     model::Model,
     preprocessing::{Fitted, Preprocessing, Task},
 };
 
 /// Version of the manifest and of the model's bytes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// All of a bundle but the model's numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,13 @@ pub struct Manifest {
     pub preprocessing: Preprocessing,
     /// The train rows' raw columns, in bins.
     pub reference: Reference,
+    /// The train rows' features, in bins.
+    pub feature_reference: Reference,
+    /// Of two classes: the probability of the positive one from which on it is predicted, chosen
+    /// on train rows. None: the most probable class is predicted.
+    pub threshold: Option<f64>,
+    /// Figures of the training: `train_…`, `oob_…`, `cv_…`.
+    pub metrics: Metrics,
     /// Predictions for the train rows, in bins: column `prediction`. Where the model can tell,
     /// each row's prediction is made without that row.
     pub prediction_reference: Reference,
@@ -83,7 +91,18 @@ impl Manifest {
         if preprocessing.class_counts.len() != classes.len() {
             return Err("the classes' counts do not fit the classes".to_owned());
         }
+        if let Some(positive) = &preprocessing.positive
+            && (classes.len() != 2 || !classes.contains(positive))
+        {
+            return Err("the positive class is none of two classes".to_owned());
+        }
+        if let Some(threshold) = self.threshold
+            && (preprocessing.positive.is_none() || !(0.0..=1.0).contains(&threshold))
+        {
+            return Err("the threshold is no probability of a positive class".to_owned());
+        }
         self.reference.check()?;
+        self.feature_reference.check()?;
         self.prediction_reference.check()?;
         self.recorded.check(model.classes().unwrap_or(1))
     }

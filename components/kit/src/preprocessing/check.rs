@@ -143,6 +143,9 @@ mod tests {
             classes: vec![],
             class_counts: vec![],
             target_mean: 0.0,
+            positive: None,
+            folds: crate::preprocessing::Folds::Rows,
+            weighted: false,
             inputs: vec![Input {
                 name: "x".to_owned(),
                 kind,

@@ -42,9 +42,17 @@ fn fill(
     let width = matrix.columns.max(1);
     let rows = matrix.values.chunks_exact_mut(width);
     match &fitted.encoding {
-        Encoding::Number { fill, mean, scale } => {
+        Encoding::Number {
+            fill,
+            center,
+            scale,
+            indicator,
+        } => {
             let numbers = column.numbers().ok_or_else(|| wrong("numbers"))?;
             for (row, (slots, number)) in rows.zip(numbers).enumerate() {
+                if *indicator && let Some(slot) = slots.get_mut(first + 1) {
+                    *slot = f64::from(number.is_none());
+                }
                 let number = number.unwrap_or(*fill);
                 if number.is_infinite() {
                     return Err(format!(
@@ -55,7 +63,7 @@ fn fill(
                 }
                 if let Some(slot) = slots.get_mut(first) {
                     // A value far from all of the training's could leave the range of a float.
-                    *slot = ((number - mean) / scale).clamp(-f64::MAX, f64::MAX);
+                    *slot = ((number - center) / scale).clamp(-f64::MAX, f64::MAX);
                 }
             }
         }
@@ -123,6 +131,9 @@ mod tests {
             classes: vec![],
             class_counts: vec![],
             target_mean: 0.0,
+            positive: None,
+            folds: crate::preprocessing::Folds::Rows,
+            weighted: false,
             inputs: vec![],
             transforms: vec![],
             features: columns.iter().flat_map(Fitted::names).collect(),
@@ -142,8 +153,9 @@ mod tests {
             "n",
             Encoding::Number {
                 fill: 3.0,
-                mean: 3.0,
+                center: 3.0,
                 scale: 2.0,
+                indicator: false,
             },
         )
     }

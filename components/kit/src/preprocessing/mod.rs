@@ -5,8 +5,16 @@
 //! - `check`: an input table against the columns that serving needs
 //! - `features`: the fitted plan applied to rows
 
+/// Last column of the train table: the class's number, or the value.
+pub const TARGET: &str = "septet:target";
+/// Column of the train table by which a cross-validation cuts; see [`Folds`]. Rows and groups: a
+/// number from 0 to below 1, equal for rows that stay together.
+pub const UNIT: &str = "septet:unit";
+/// Column of the train table, where rows have weights: above 0, 1 on average.
+pub const WEIGHT: &str = "septet:weight";
+
 mod check;
 mod features;
 mod plan;
 
-pub use plan::{Encoding, Fitted, Input, Preprocessing, Task};
+pub use plan::{Encoding, Fitted, Folds, Input, Preprocessing, Task};

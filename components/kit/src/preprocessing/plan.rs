@@ -24,6 +24,19 @@ impl Task {
     }
 }
 
+/// Which train rows a cross-validation must keep together: it cuts as the split for the test does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Folds {
+    /// Rows of one unit (equal rows, one key) stay together.
+    #[default]
+    Rows,
+    /// Rows of one unit (a group) stay together.
+    Groups,
+    /// The unit is a time in microseconds: what is validated on is later than what is learned from.
+    Time,
+}
+
 /// A raw column that serving needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,14 +63,17 @@ pub struct Fitted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Encoding {
-    /// One feature: `(value - mean) / scale`, nulls as `fill`.
+    /// One feature: `(value - center) / scale`, nulls as `fill`.
     Number {
-        /// Stands for a null: the mean of the values that are there.
+        /// Stands for a null.
         fill: f64,
-        /// Mean after filling.
-        mean: f64,
-        /// Population standard deviation after filling, as scikit-learn's `StandardScaler`.
+        /// Mean, minimum or median after filling, by the scaling that was asked for.
+        center: f64,
+        /// Population standard deviation, range or interquartile range after filling; 1 without
+        /// scaling.
         scale: f64,
+        /// Whether a second feature is 1 where the value is a null, and 0 elsewhere.
+        indicator: bool,
     },
     /// One feature: 0 or 1, nulls as `fill`.
     Boolean {
@@ -90,6 +106,12 @@ pub struct Preprocessing {
     pub class_counts: Vec<u64>,
     /// Mean of the target over the train rows; 0 for classification.
     pub target_mean: f64,
+    /// Of two classes, the one that is looked for; none of more classes, or for regression.
+    pub positive: Option<String>,
+    /// Which train rows a cross-validation must keep together.
+    pub folds: Folds,
+    /// Whether the train table has weights.
+    pub weighted: bool,
     /// Raw columns that serving needs.
     pub inputs: Vec<Input>,
     /// Digests of the transforms, in the order in which they are applied.
@@ -104,7 +126,8 @@ impl Fitted {
     /// How many features it gives.
     pub fn width(&self) -> usize {
         match &self.encoding {
-            Encoding::Number { .. } | Encoding::Boolean { .. } => 1,
+            Encoding::Number { indicator, .. } => 1 + usize::from(*indicator),
+            Encoding::Boolean { .. } => 1,
             Encoding::OneHot {
                 categories, other, ..
             } => categories.len().saturating_add(usize::from(*other)),
@@ -114,7 +137,10 @@ impl Fitted {
     /// Names of the features, as scikit-learn's `get_feature_names_out` gives them.
     pub fn names(&self) -> Vec<String> {
         match &self.encoding {
-            Encoding::Number { .. } | Encoding::Boolean { .. } => vec![self.column.clone()],
+            Encoding::Boolean { .. } => vec![self.column.clone()],
+            Encoding::Number { indicator, .. } => std::iter::once(self.column.clone())
+                .chain(indicator.then(|| format!("missingindicator_{}", self.column)))
+                .collect(),
             Encoding::OneHot {
                 categories, other, ..
             } => categories
