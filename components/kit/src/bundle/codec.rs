@@ -213,7 +213,7 @@ mod tests {
         let mut other = bundle();
         other.manifest.format = 3;
         let message = Bundle::decode(&other.encode().unwrap()).unwrap_err();
-        assert!(message.contains("format 2"), "{message}");
+        assert!(message.contains("format 3"), "{message}");
     }
 
     #[test]
