@@ -24,16 +24,17 @@ use septet_guest::{
     fault::settle,
     log,
 };
-use septet_kit::arrow;
+use septet_kit::{
+    arrow,
+    schema::{self, Schema},
+    split::{self, Split},
+};
 use serde::Serialize;
 
-use crate::{
-    parameters::Parameters,
-    prepare::prepare,
-    unify::{MAX_BYTES, unify},
-};
+use crate::{parameters::Parameters, prepare::prepare, schema::read::read};
 
 const JSON: &str = "application/json";
+const JSON_LINES: &str = "application/x-ndjson";
 
 struct Component;
 
@@ -48,27 +49,43 @@ bindings::export!(Component with_types_in bindings);
 fn run(invocation: &Invocation) -> Result<Outcome, String> {
     let parameters: Parameters = call::parameters(invocation)?;
     parameters.check()?;
-    let size: u64 = call::inputs(invocation, "table")
-        .map(|part| part.size)
-        .sum();
-    if size > MAX_BYTES as u64 {
-        return Err(format!(
-            "the tables have {} MiB: at most {} MiB are held in memory, so take fewer rows or \
-             columns",
-            size >> 20,
-            MAX_BYTES >> 20
-        ));
-    }
-    let parts =
-        call::inputs(invocation, "table").map(|part| arrow::Reader::open(BlobReader::open(part)?));
-    let table = unify(parts, |rows| log::progress(rows, None))?;
+    let inputs = |name: &str| call::inputs(invocation, name);
+    let pinned = match inputs("schema").next() {
+        Some(_) => Some(Schema::parse(&one(
+            invocation,
+            "schema",
+            schema::MAX_BYTES,
+        )?)?),
+        None => None,
+    };
+    let pinned_split = match inputs("split").next() {
+        Some(_) => Some(Split::parse(&one(invocation, "split", split::MAX_BYTES)?)?),
+        None => None,
+    };
+    let open = |part| arrow::Reader::open(BlobReader::open(part)?);
+    let size = inputs("table")
+        .chain(inputs("test-table"))
+        .map(|part| part.size);
+    let parts = read(
+        inputs("table").map(open),
+        inputs("test-table").map(open),
+        pinned,
+        size.sum(),
+        |rows| log::progress(rows, None),
+    )?;
     let mut passed = 0;
-    let prepared = prepare(table, &parameters, |digest, batch| {
-        passed += batch.rows as u64;
-        let batch = ask::transform(digest, batch)?;
-        log::progress(passed, None);
-        Ok(batch)
-    })?;
+    let prepared = prepare(
+        parts.table,
+        parts.tests,
+        &parameters,
+        pinned_split,
+        |digest, batch| {
+            passed += batch.rows as u64;
+            let batch = ask::transform(digest, batch)?;
+            log::progress(passed, None);
+            Ok(batch)
+        },
+    )?;
 
     let train = prepared.write_train(BlobWriter::create(arrow::MEDIA_TYPE)?, |done, total| {
         log::progress(done, Some(total));
@@ -79,21 +96,44 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
         name: name.to_owned(),
         value: value as f64,
     };
+    let mut outputs = vec![
+        train.finish("train")?,
+        test.finish("test")?,
+        put("preprocessing", JSON, &json(&prepared.preprocessing)?)?,
+        put("reference", JSON, &json(&prepared.reference)?)?,
+        sample.finish("sample")?,
+    ];
+    if let Some(schema) = parts.rules.schema() {
+        outputs.push(put("schema", JSON, &json(schema)?)?);
+    }
+    outputs.push(put("split", JSON, &json(&prepared.split)?)?);
+    if let Some(proposed) = parts.rules.proposed() {
+        outputs.push(put("proposed-schema", JSON, &json(&proposed)?)?);
+    }
+    if !parts.rules.misfits().is_empty() {
+        let mut lines = Vec::new();
+        for misfit in parts.rules.misfits() {
+            lines.extend(json(misfit)?);
+            lines.push(b'\n');
+        }
+        outputs.push(put("quarantine", JSON_LINES, &lines)?);
+    }
     Ok(Outcome {
-        outputs: vec![
-            train.finish("train")?,
-            test.finish("test")?,
-            put("preprocessing", JSON, &json(&prepared.preprocessing)?)?,
-            put("reference", JSON, &json(&prepared.reference)?)?,
-            sample.finish("sample")?,
-        ],
+        outputs,
         metrics: vec![
             metric("train_rows", prepared.train_rows()),
             metric("test_rows", prepared.test.rows),
             metric("features", prepared.preprocessing.features.len()),
+            metric("duplicates", prepared.duplicates),
+            metric("quarantined_parts", parts.apart),
         ],
-        notes: prepared.notes,
+        notes: parts.notes.into_iter().chain(prepared.notes).collect(),
     })
+}
+
+/// The one input of this name, as a whole.
+fn one(invocation: &Invocation, name: &str, limit: u64) -> Result<Vec<u8>, String> {
+    BlobReader::open(call::input(invocation, name)?)?.all(limit)
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, String> {

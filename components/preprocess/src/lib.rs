@@ -4,22 +4,30 @@
 //!
 //! # Layout
 //! - [`parameters`]: what a user may set
-//! - [`unify`]: parts to one table
+//! - [`schema`]: parts to one table, those that do not fit set apart
+//! - [`window`], [`weights`]: rows that are left out, and how much the others count
 //! - [`target`]: what is predicted, and as what
+//! - [`identity`]: what makes two rows equal
 //! - [`split`]: which rows are for the test
 //! - `sides`: whether each side can do its work
 //! - [`fit`]: the plan of the features
-//! - [`prepare`]: the whole of it
+//! - [`leak`]: columns that tell the target
+//! - [`prepare`], `train_table`: the whole of it, and its files
 
 pub mod fit;
+pub mod identity;
+pub mod leak;
 pub mod parameters;
 pub mod prepare;
+pub mod schema;
 pub mod split;
 pub mod target;
-pub mod unify;
+pub mod weights;
+pub mod window;
 
 mod notes;
 mod sides;
+mod train_table;
 
 #[cfg(target_arch = "wasm32")]
 mod component;

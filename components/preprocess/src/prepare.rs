@@ -1,26 +1,27 @@
 //! The whole of it: one table to train rows, test rows and a fitted preprocessing.
 
-use std::{collections::BTreeMap, io::Write};
+use std::collections::{BTreeMap, BTreeSet};
 
 use septet_kit::{
-    arrow::{self, BATCH, Writer},
     bundle::TRAIN_ROW,
     drift::Reference,
     preprocessing::{Input, Preprocessing, Task},
-    show::shown,
-    table::{Column, Field, Kind, ROW, Table, Values},
+    split::Split,
+    table::{Column, ROW, Table, Values},
     transform,
 };
 
 use crate::{
-    fit::fit,
-    parameters::Parameters,
-    sides::{check_sides, sides, without_null_targets},
-    target::{class_counts, decide, find, numbers},
+    fit::plan::fit,
+    leak,
+    notes::{listed, rows},
+    parameters::{AskedSplit, Parameters},
+    sides::{self, check_sides, without_null_targets},
+    split::decide::{Side, decide as decide_sides},
+    target::{class_counts, decide, find, numbers, positive},
+    weights::{weights, without_zero_weights},
+    window,
 };
-
-/// The last column of the train table: the class's number, or the value.
-pub const TARGET: &str = "septet:target";
 
 /// Raw train rows that a bundle records.
 const SAMPLE: usize = 32;
@@ -35,57 +36,102 @@ pub struct Prepared {
     pub reference: Reference,
     /// What was fitted.
     pub preprocessing: Preprocessing,
+    /// The split in force, for the next version.
+    pub split: Split,
+    /// Rows that come again.
+    pub duplicates: usize,
     /// For the reader of the report.
     pub notes: Vec<String>,
-    /// After the transforms.
-    train: Table,
-    /// One a train row.
-    target: Vec<f64>,
+    /// The train rows after the transforms.
+    pub(crate) train: Table,
+    /// One a train row, as are all that follow.
+    pub(crate) target: Vec<f64>,
+    pub(crate) units: Vec<f64>,
+    pub(crate) weights: Option<Vec<f64>>,
 }
 
-/// Splits and fits. `call` passes a batch through a transform.
+/// Splits and fits. `tests` are the rows for the test where they come from files of their own,
+/// with the columns of `table`; `pinned` is the split that an earlier version made; `call` passes
+/// a batch through a transform.
 pub fn prepare(
     mut table: Table,
+    mut tests: Option<Table>,
     parameters: &Parameters,
+    pinned: Option<Split>,
     call: impl FnMut(&str, Table) -> Result<Table, String>,
 ) -> Result<Prepared, String> {
     parameters.check()?;
     let mut notes = Vec::new();
     find(&table, "target", &parameters.target)?;
-    if let Some(key) = &parameters.key {
-        find(&table, "key", key)?;
+    for (what, name) in parameters.roles() {
+        find(&table, what, name)?;
     }
-    without_null_targets(&mut table, &parameters.target, &mut notes)?;
+    for table in std::iter::once(&mut table).chain(&mut tests) {
+        without_null_targets(table, &parameters.target, &mut notes)?;
+        if let Some(weight) = &parameters.weight {
+            without_zero_weights(table, weight, &mut notes)?;
+        }
+    }
+    if let (Some(span), Some(time)) = (&parameters.window, &parameters.time) {
+        let mut tables: Vec<&mut Table> = std::iter::once(&mut table).chain(&mut tests).collect();
+        window::keep(span, time, &mut tables, &mut notes)?;
+    }
     let target = find(&table, "target", &parameters.target)?;
     let (task, note) = decide(target, parameters.task)?;
     notes.extend(note);
 
-    let (train, test) = sides(&table, parameters);
+    let made = pinned.is_none();
+    let decided = decide_sides(&table, tests.as_ref(), task, parameters, pinned)?;
+    notes.extend(decided.notes);
+    if decided.duplicates > 0 {
+        notes.push(format!(
+            "{} equal to another one of the data",
+            match decided.duplicates {
+                1 => "1 row is".to_owned(),
+                count => format!("{} are", rows(count)),
+            }
+        ));
+    }
+    let of = |side| -> Vec<u32> {
+        (0_u32..)
+            .zip(&decided.sides)
+            .filter(|(_, s)| **s == side)
+            .map(|(row, _)| row)
+            .collect()
+    };
+    let order = of(Side::Train);
+    let units = order
+        .iter()
+        .filter_map(|row| decided.units.get(*row as usize).copied())
+        .collect();
+    let train = table.take(&order);
+    let test = tests.unwrap_or_else(|| table.take(&of(Side::Test)));
     drop(table);
+
     let train_target = find(&train, "target", &parameters.target)?;
     let counts = match task {
         Task::Classification => class_counts(train_target),
         Task::Regression => BTreeMap::new(),
     };
     let (classes, class_counts): (Vec<_>, Vec<_>) = counts.into_iter().unzip();
-    let test = check_sides(&train, test, task, &classes, parameters, &mut notes)?;
+    let split = sides::Split {
+        rule: &decided.split.rule,
+        share: decided.split.test_share,
+        made,
+        target: &parameters.target,
+    };
+    let test = check_sides(&train, test, task, &classes, &split, &mut notes)?;
     let target = numbers(train_target, task, &classes)?;
     let target_mean = match task {
         Task::Classification => 0.0,
         Task::Regression => target.iter().sum::<f64>() / target.len().max(1) as f64,
     };
+    let asked = parameters.positive.as_deref();
+    let (positive, note) = positive(asked, task, &classes, &class_counts)?;
+    notes.extend(note);
+    let weights = weigh(&train, parameters, task, &target, &class_counts)?;
 
-    let mut raw = train;
-    raw.columns.retain(|column| {
-        let name = column.name.as_str();
-        name != ROW && name != parameters.target && Some(name) != parameters.key.as_deref()
-    });
-    if let Some(key) = &parameters.key {
-        notes.push(format!(
-            "the key '{}' decides the split and is no feature",
-            shown(key, 80)
-        ));
-    }
+    let raw = learned_from(train, parameters, &mut notes);
     let inputs: Vec<Input> = raw
         .columns
         .iter()
@@ -100,8 +146,9 @@ pub fn prepare(
     let reference = Reference::fit(&raw, &[]);
     let sample = sample(&raw);
     let train = transform::apply(raw, &parameters.transforms, &parameters.target, call)?;
-    let plan = fit(&train)?;
+    let plan = fit(&train, parameters)?;
     notes.extend(plan.notes);
+    notes.extend(leak::warning(&train, &plan.columns, task, &target));
     let needed = |name: &str| all_needed || plan.columns.iter().any(|fitted| fitted.column == name);
     let inputs: Vec<_> = inputs
         .into_iter()
@@ -117,9 +164,9 @@ pub fn prepare(
         classes,
         class_counts,
         target_mean,
-        positive: None,
-        folds: septet_kit::preprocessing::Folds::Rows,
-        weighted: false,
+        positive,
+        folds: decided.folds,
+        weighted: weights.is_some(),
         inputs,
         transforms: parameters.transforms.clone(),
         columns: plan.columns,
@@ -130,72 +177,59 @@ pub fn prepare(
         sample,
         reference,
         preprocessing,
+        split: decided.split,
+        duplicates: decided.duplicates,
         notes,
         train,
         target,
+        units,
+        weights,
     })
 }
 
-impl Prepared {
-    /// How many train rows.
-    pub const fn train_rows(&self) -> usize {
-        self.train.rows
+/// The train rows' weights, where any are asked for.
+fn weigh(
+    train: &Table,
+    parameters: &Parameters,
+    task: Task,
+    target: &[f64],
+    counts: &[u64],
+) -> Result<Option<Vec<f64>>, String> {
+    let balanced = parameters.class_weight.is_some();
+    if balanced && task == Task::Regression {
+        return Err("class_weight is set, but the task is regression: it is of classes".to_owned());
     }
-
-    /// Writes the train table: the features, then [`TARGET`].
-    pub fn write_train<W: Write>(
-        &self,
-        writer: W,
-        mut progress: impl FnMut(u64, u64),
-    ) -> Result<W, String> {
-        let fields = self
-            .preprocessing
-            .features
-            .iter()
-            .map(String::as_str)
-            .chain([TARGET])
-            .map(|name| Field {
-                name: name.to_owned(),
-                kind: Kind::Floats,
-            })
-            .collect();
-        let mut writer = Writer::new(writer, fields)?;
-        let rows = self.train.rows;
-        for start in (0..rows).step_by(BATCH) {
-            let batch = self.train.slice(start, BATCH);
-            let features = self.preprocessing.features(&batch)?;
-            let target = self.target.get(start..start + batch.rows);
-            let column = |name: &str, values| Column {
-                name: name.to_owned(),
-                values: Values::Floats(values),
-                nulls: Vec::new(),
-            };
-            let columns = self
-                .preprocessing
-                .features
-                .iter()
-                .enumerate()
-                .map(|(at, name)| column(name, features.column(at)))
-                .chain([column(TARGET, target.unwrap_or_default().to_vec())])
-                .collect();
-            writer.write(&Table {
-                rows: batch.rows,
-                columns,
-            })?;
-            progress((start + batch.rows) as u64, rows as u64);
+    if !balanced && parameters.weight.is_none() {
+        return Ok(None);
+    }
+    let own = match &parameters.weight {
+        Some(weight) => {
+            let column = find(train, "weight", weight)?.numbers().unwrap_or_default();
+            Some(column.into_iter().map(Option::unwrap_or_default).collect())
         }
-        writer.finish()
-    }
+        None => None,
+    };
+    weights(train.rows, own, balanced.then_some((target, counts))).map(Some)
+}
 
-    /// Writes the test table.
-    pub fn write_test<W: Write>(&self, writer: W) -> Result<W, String> {
-        arrow::write(writer, &self.test)
+/// The columns to learn from: all but the target, the line, and those that have another role.
+fn learned_from(mut train: Table, parameters: &Parameters, notes: &mut Vec<String>) -> Table {
+    let out: BTreeSet<&str> = parameters
+        .roles()
+        .filter(|(role, _)| *role != "time" || parameters.split == AskedSplit::Time)
+        .map(|(_, name)| name.as_str())
+        .collect();
+    if !out.is_empty() {
+        notes.push(format!(
+            "no features, because they have another role or are dropped: {}",
+            listed(out.iter().copied())
+        ));
     }
-
-    /// Writes the sample.
-    pub fn write_sample<W: Write>(&self, writer: W) -> Result<W, String> {
-        arrow::write(writer, &self.sample)
-    }
+    train.columns.retain(|column| {
+        let name = column.name.as_str();
+        name != ROW && name != parameters.target && !out.contains(name)
+    });
+    train
 }
 
 /// Rows spread evenly over the train rows, with their numbers.
@@ -224,8 +258,12 @@ fn keep(mut table: Table, names: &[&str]) -> Table {
 mod tests {
     use std::io::Cursor;
 
+    use septet_kit::{
+        arrow,
+        preprocessing::{Folds, TARGET, UNIT, WEIGHT},
+    };
+
     use super::*;
-    use crate::parameters::AskedTask;
 
     fn column(name: &str, values: Values, nulls: &[u32]) -> Column {
         Column {
@@ -271,10 +309,8 @@ mod tests {
     fn parameters() -> Parameters {
         Parameters {
             target: "y".to_owned(),
-            task: AskedTask::Auto,
-            test_share: 0.25,
-            key: None,
-            transforms: vec![],
+            test_share: Some(0.25),
+            ..Parameters::default()
         }
     }
 
@@ -288,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_table_is_split_and_fitted() {
-        let prepared = prepare(table(400), &parameters(), no_transform).unwrap();
+        let prepared = prepare(table(400), None, &parameters(), None, no_transform).unwrap();
         let plan = &prepared.preprocessing;
         assert_eq!(plan.classes, ["no", "yes"]);
         assert_eq!(plan.features, ["n", "group", "t_a", "t_b"]);
@@ -320,7 +356,7 @@ mod tests {
 
     #[test]
     fn the_sample_names_its_train_rows() {
-        let prepared = prepare(table(100), &parameters(), no_transform).unwrap();
+        let prepared = prepare(table(100), None, &parameters(), None, no_transform).unwrap();
         let bytes = prepared.write_train(Vec::new(), |_, _| {}).unwrap();
         let train = arrow::read(Cursor::new(bytes)).unwrap();
         let sample = prepared.preprocessing.check(&prepared.sample).unwrap();
@@ -339,8 +375,9 @@ mod tests {
 
     #[test]
     fn appended_rows_leave_the_test_rows_where_they_are() {
-        let before = prepare(table(200), &parameters(), no_transform).unwrap();
-        let after = prepare(table(300), &parameters(), no_transform).unwrap();
+        let before = prepare(table(200), None, &parameters(), None, no_transform).unwrap();
+        let split = Some(before.split.clone());
+        let after = prepare(table(300), None, &parameters(), split, no_transform).unwrap();
         let before = lines(&before.test);
         assert_eq!(lines(&after.test)[..before.len()], before);
     }
@@ -351,7 +388,7 @@ mod tests {
             key: Some("group".to_owned()),
             ..parameters()
         };
-        let prepared = prepare(table(400), &parameters, no_transform).unwrap();
+        let prepared = prepare(table(400), None, &parameters, None, no_transform).unwrap();
         assert_eq!(prepared.preprocessing.features, ["n", "t_a", "t_b"]);
         assert_eq!(prepared.test.rows % 4, 0);
     }
@@ -363,7 +400,7 @@ mod tests {
             key: Some("group".to_owned()),
             ..parameters()
         };
-        let prepared = prepare(table(400), &parameters, |digest, mut batch| {
+        let prepared = prepare(table(400), None, &parameters, None, |digest, mut batch| {
             assert_eq!(digest, "digest");
             let names: Vec<_> = batch.columns.iter().map(|c| c.name.as_str()).collect();
             assert_eq!(names, ["n", "t", "one"]);
@@ -387,7 +424,7 @@ mod tests {
     fn rows_without_a_target_are_left_out() {
         let mut with_nulls = table(200);
         with_nulls.columns[4].nulls = vec![0, 7];
-        let prepared = prepare(with_nulls, &parameters(), no_transform).unwrap();
+        let prepared = prepare(with_nulls, None, &parameters(), None, no_transform).unwrap();
         assert_eq!(prepared.train_rows() + prepared.test.rows, 198);
         assert!(prepared.notes[0].contains("2 rows without a target"));
     }
@@ -396,15 +433,17 @@ mod tests {
     fn a_side_that_can_not_work_is_told_with_what_to_do() {
         let told = |table: Table, test_share: f64| {
             let parameters = Parameters {
-                test_share,
+                test_share: Some(test_share),
                 ..parameters()
             };
-            prepare(table, &parameters, no_transform).err().unwrap()
+            prepare(table, None, &parameters, None, no_transform)
+                .err()
+                .unwrap()
         };
-        let reason = told(table(6), 0.000_001);
+        let reason = told(table(2), 0.000_001);
         assert!(reason.contains("test side"), "{reason}");
         assert!(reason.contains("larger test_share"), "{reason}");
-        let reason = told(table(6), 0.999_999);
+        let reason = told(table(2), 0.999_999);
         assert!(reason.contains("train side"), "{reason}");
         let mut rare = table(100);
         rare.columns[4].values = texts((0..100).map(|row| if row == 3 { "yes" } else { "no" }));
@@ -421,7 +460,7 @@ mod tests {
     #[test]
     fn equal_tables_give_equal_bytes() {
         let bytes = || {
-            let prepared = prepare(table(100), &parameters(), no_transform).unwrap();
+            let prepared = prepare(table(100), None, &parameters(), None, no_transform).unwrap();
             (
                 prepared.write_train(Vec::new(), |_, _| {}).unwrap(),
                 prepared.write_test(Vec::new()).unwrap(),
@@ -429,5 +468,94 @@ mod tests {
             )
         };
         assert_eq!(bytes(), bytes());
+    }
+
+    #[test]
+    fn roles_are_no_features_and_weights_are_written() {
+        let mut weighted = table(400);
+        weighted.columns.push(column(
+            "w",
+            Values::Floats((0..400).map(|row| f64::from(row % 4)).collect()),
+            &[],
+        ));
+        weighted.columns.push(column(
+            "at",
+            Values::Timestamps((0..400).map(|row| row * 3_600_000_000).collect()),
+            &[],
+        ));
+        let run = |json: &str| {
+            let parameters: Parameters = serde_json::from_str(json).unwrap();
+            prepare(weighted.clone(), None, &parameters, None, no_transform)
+        };
+        let prepared = run(
+            r#"{"target":"y","split":"time","time":"at","weight":"w","class_weight":"balanced","drop":["group"],"positive":"no"}"#,
+        )
+        .unwrap();
+        let plan = &prepared.preprocessing;
+        assert_eq!(plan.features, ["n", "t_a", "t_b"]);
+        assert_eq!((plan.folds, plan.weighted), (Folds::Time, true));
+        assert_eq!(plan.positive.as_deref(), Some("no"));
+        assert_eq!(prepared.train_rows() + prepared.test.rows, 300);
+        assert_eq!(prepared.test.rows, 60);
+        let bytes = prepared.write_train(Vec::new(), |_, _| {}).unwrap();
+        let train = arrow::read(Cursor::new(bytes)).unwrap();
+        let names: Vec<_> = train.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names[3..], [UNIT, WEIGHT, TARGET]);
+        let numbers = |name| train.column(name).unwrap().numbers().unwrap();
+        let weights: f64 = numbers(WEIGHT).into_iter().flatten().sum();
+        assert!((weights / train.rows as f64 - 1.0).abs() < 1e-12);
+        assert_eq!(numbers(UNIT)[1], Some(2.0 * 3_600_000_000.0));
+
+        let grouped =
+            run(r#"{"target":"y","split":"group","group":"group","time":"at","window":"1w"}"#);
+        let grouped = grouped.unwrap();
+        let plan = &grouped.preprocessing;
+        assert_eq!((plan.folds, plan.weighted), (Folds::Groups, false));
+        assert!(plan.features.contains(&"at_hour".to_owned()));
+        assert!(!plan.features.contains(&"group".to_owned()));
+        assert_eq!(grouped.train_rows() + grouped.test.rows, 7 * 24 + 1);
+        for (json, told) in [
+            (r#"{"target":"y","drop":["grop"]}"#, "did you mean 'group'?"),
+            (
+                r#"{"target":"n","class_weight":"balanced"}"#,
+                "is of classes",
+            ),
+            (
+                r#"{"target":"y","positive":"maybe"}"#,
+                "none of the classes",
+            ),
+            (r#"{"target":"y","weight":"t"}"#, "weights are numbers"),
+        ] {
+            let reason = run(json).err().unwrap();
+            assert!(reason.contains(told), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_test_file_is_the_test_and_equal_rows_are_not_trained_on() {
+        let all = table(400);
+        let tests = all.take(&(0..100).collect::<Vec<_>>());
+        let parameters = Parameters {
+            split: AskedSplit::File,
+            ..parameters()
+        };
+        let prepared = prepare(all, Some(tests.clone()), &parameters, None, no_transform).unwrap();
+        assert_eq!(prepared.test, tests);
+        assert_eq!(prepared.train_rows(), 300);
+        let told = prepare(table(9), None, &parameters, None, no_transform);
+        assert!(told.err().unwrap().contains("no test file"));
+    }
+
+    #[test]
+    fn duplicates_are_counted_and_a_telling_column_is_named() {
+        let mut twice = table(100);
+        twice.append(table(100)).unwrap();
+        twice.columns[3] = column("t", texts((0..200).map(|row| ["a", "b"][row % 2])), &[]);
+        let prepared = prepare(twice, None, &parameters(), None, no_transform).unwrap();
+        assert_eq!(prepared.duplicates, 100);
+        let notes = prepared.notes.join("\n");
+        assert!(notes.contains("100 rows are equal to another"), "{notes}");
+        assert!(notes.contains("'t' alone almost predicts"), "{notes}");
+        assert!(notes.contains("positive class"), "{notes}");
     }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use septet_kit::{
     preprocessing::Task,
     show::shown,
+    split::Rule,
     table::{Table, Values},
 };
 
 use crate::{
     notes::{listed, rows},
-    parameters::Parameters,
-    split::test_rows,
     target::{class_counts, find},
 };
 
@@ -54,14 +53,40 @@ pub(crate) fn without_null_targets(
     Ok(())
 }
 
-/// The train rows and the test rows.
-pub(crate) fn sides(table: &Table, parameters: &Parameters) -> (Table, Table) {
-    let tests = test_rows(table, parameters.key.as_deref(), parameters.test_share);
-    let (mut train, mut test) = (Vec::new(), Vec::new());
-    for (row, is_test) in (0_u32..).zip(tests) {
-        if is_test { &mut test } else { &mut train }.push(row);
+/// Why a side of the split can't do its work, and what to do.
+pub(crate) struct Split<'a> {
+    /// The rule in force.
+    pub(crate) rule: &'a Rule,
+    /// The share that is for the test.
+    pub(crate) share: f64,
+    /// Whether it was made now, so that it can still be made otherwise.
+    pub(crate) made: bool,
+    /// The target's name.
+    pub(crate) target: &'a str,
+}
+
+impl Split<'_> {
+    fn few(&self, side: &str, what: &str, hint: &str, total: usize) -> String {
+        let instead = match (self.rule, self.made) {
+            (Rule::File { .. }, _) => "bring more rows".to_owned(),
+            (_, false) => "bring more rows or use another model name".to_owned(),
+            (Rule::Rows { .. }, true) => {
+                format!(
+                    "bring more rows or choose a {hint} test_share (equal rows stay on one side)"
+                )
+            }
+            (rule, true) => format!(
+                "bring more rows or choose a {hint} test_share, or another column than '{}'",
+                shown(rule.column().unwrap_or_default(), 80)
+            ),
+        };
+        format!(
+            "{what} on the {side} side of the split {} (test_share {} of {}): {instead}",
+            self.rule.told(),
+            self.share,
+            rows(total)
+        )
     }
-    (table.take(&train), table.take(&test))
 }
 
 /// Checks that there is something to learn and something to test; gives the test rows whose class
@@ -71,22 +96,11 @@ pub(crate) fn check_sides(
     mut test: Table,
     task: Task,
     classes: &[String],
-    parameters: &Parameters,
+    split: &Split<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Table, String> {
-    let share = parameters.test_share;
     let total = train.rows + test.rows;
-    let few = |side: &str, what: String, hint: &str| {
-        format!(
-            "{what} on the {side} side of the split (test_share {share} of {}): bring more rows \
-             or choose a {hint} test_share{}",
-            rows(total),
-            match &parameters.key {
-                Some(key) => format!(", or another key than '{}'", shown(key, 80)),
-                None => " (equal rows stay on one side)".to_owned(),
-            }
-        )
-    };
+    let few = |side: &str, what: String, hint: &str| split.few(side, &what, hint, total);
     for (side, count, hint) in [
         ("train", train.rows, "smaller"),
         ("test", test.rows, "larger"),
@@ -101,7 +115,7 @@ pub(crate) fn check_sides(
         }
     }
     if task == Task::Regression {
-        let target = find(train, "target", &parameters.target)?;
+        let target = find(train, "target", split.target)?;
         let first = target.number(0);
         if (1..train.rows).all(|row| target.number(row) == first) {
             let what = "all values of the target are equal".to_owned();
@@ -114,7 +128,7 @@ pub(crate) fn check_sides(
         return Err(few("train", what, "smaller"));
     }
     // A row that is for the test stays so for good: it can't be moved to the train side.
-    let target = find(&test, "target", &parameters.target)?;
+    let target = find(&test, "target", split.target)?;
     let mut kept = Vec::with_capacity(test.rows);
     let mut unknown = BTreeSet::new();
     for row in 0..test.rows as u32 {
@@ -133,7 +147,7 @@ pub(crate) fn check_sides(
         ));
         test = test.take(&kept);
     }
-    let tested = class_counts(find(&test, "target", &parameters.target)?);
+    let tested = class_counts(find(&test, "target", split.target)?);
     if tested.len() < 2 {
         let what = match tested.keys().next() {
             Some(only) => format!("only the class '{}' is", shown(only, 40)),

@@ -164,6 +164,58 @@ pub fn class_counts(target: &Column) -> BTreeMap<String, u64> {
     counts
 }
 
+/// Of two classes, the one that is looked for: the one asked for, else the rarer one, of equally
+/// frequent ones the last; with what is to be said of it. None of more classes, or for regression.
+pub fn positive(
+    asked: Option<&str>,
+    task: Task,
+    classes: &[String],
+    counts: &[u64],
+) -> Result<(Option<String>, Option<String>), String> {
+    let (first, second) = match (task, classes) {
+        (Task::Classification, [first, second]) => (first, second),
+        _ if asked.is_none() => return Ok((None, None)),
+        (Task::Regression, _) => {
+            return Err(
+                "positive is set, but the task is regression: it is of two classes".to_owned(),
+            );
+        }
+        _ => {
+            return Err(format!(
+                "positive is set, but there are {} classes: it is of two",
+                classes.len()
+            ));
+        }
+    };
+    if let Some(asked) = asked {
+        // A class of whole floats is spelled 1.0.
+        let same = |class: &&&String| {
+            let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite());
+            class.as_str() == asked
+                || number(class)
+                    .is_some_and(|class| number(asked).is_some_and(|n| class - n == 0.0))
+        };
+        let found = [first, second].iter().find(same).copied();
+        return match found {
+            Some(class) => Ok((Some(class.clone()), None)),
+            None => Err(format!(
+                "positive is '{}', which is none of the classes {}",
+                shown(asked, 80),
+                listed([first.as_str(), second.as_str()].into_iter())
+            )),
+        };
+    }
+    let rarer = match counts {
+        [left, right] if left < right => first,
+        _ => second,
+    };
+    let note = format!(
+        "positive class '{}', because it is the rarer one (set positive for the other)",
+        shown(rarer, 40)
+    );
+    Ok((Some(rarer.clone()), Some(note)))
+}
+
 /// The target as numbers: for classification each label's place among the sorted `classes`.
 pub fn numbers(target: &Column, task: Task, classes: &[String]) -> Result<Vec<f64>, String> {
     let wrong = |row: usize| {
@@ -277,5 +329,26 @@ mod tests {
             numbers(&target, Task::Classification, &classes).unwrap(),
             [1.0, 0.0, 1.0]
         );
+    }
+
+    #[test]
+    fn the_positive_class_is_the_rarer_one() {
+        let classes = ["0.0", "1.0"].map(str::to_owned);
+        let of = |asked, counts: [u64; 2]| {
+            positive(asked, Task::Classification, &classes, &counts).map(|found| found.0.unwrap())
+        };
+        assert_eq!(of(None, [3, 9]).unwrap(), "0.0");
+        assert_eq!(of(None, [9, 9]).unwrap(), "1.0");
+        assert_eq!(of(Some("0"), [9, 3]).unwrap(), "0.0");
+        assert!(
+            of(Some("yes"), [9, 3])
+                .unwrap_err()
+                .contains("'0.0', '1.0'")
+        );
+        let three = ["a", "b", "c"].map(str::to_owned);
+        let of = |asked| positive(asked, Task::Classification, &three, &[1, 1, 1]);
+        assert_eq!(of(None).unwrap(), (None, None));
+        assert!(of(Some("a")).unwrap_err().contains("3 classes"));
+        assert!(positive(Some("a"), Task::Regression, &[], &[]).is_err());
     }
 }

@@ -1,0 +1,394 @@
+//! Parts to one table.
+
+use septet_kit::{
+    schema::{Schema, SchemaKind},
+    show::shown,
+    table::{Column, Kind, ROW, Table, Values},
+};
+
+use super::rules::{Misfit, Rule, Rules};
+use crate::notes::listed;
+
+/// Bytes of rows in memory at most: the stage holds them about three times over, and a
+/// component's memory ends at 4 GiB.
+pub const MAX_BYTES: usize = 1 << 30;
+
+/// What becomes of a part that does not fit.
+pub const ACCEPT: &str = "mend the file or `septet schema accept NAME`";
+
+/// What parts became.
+#[derive(Debug)]
+pub struct Parts {
+    /// The rows of the parts that fit.
+    pub table: Table,
+    /// The rows for the test, where they come from files of their own.
+    pub tests: Option<Table>,
+    /// The schema in force and what was found against it.
+    pub rules: Rules,
+    /// Parts that were set apart.
+    pub apart: usize,
+    /// For the reader of the report.
+    pub notes: Vec<String>,
+}
+
+/// The batches of `parts`, one list after the other, as one table of the columns of the pinned
+/// schema, or of the first part, and those of `tests` as another. A part whose columns do not fit
+/// is set apart with a note; that no part is left, or that one of `tests` does not fit, is an
+/// error. `size` is how many bytes all the files have.
+pub fn read<I, J, B>(
+    parts: I,
+    tests: J,
+    pinned: Option<Schema>,
+    size: u64,
+    progress: impl FnMut(u64),
+) -> Result<Parts, String>
+where
+    I: IntoIterator<Item = Result<B, String>>,
+    J: IntoIterator<Item = Result<B, String>>,
+    B: Iterator<Item = Result<Table, String>>,
+{
+    let mut room = Room {
+        size,
+        used: 0,
+        rows: 0,
+        progress,
+    };
+    let mut rules = Rules::new(pinned);
+    let mut notes = Vec::new();
+    let (mut whole, mut apart) = (None, Vec::new());
+    for (number, part) in (1..).zip(parts) {
+        let part = room.load(part, &format!("part {number}"))?;
+        let misfits = rules.admit(&part, number);
+        if misfits.is_empty() {
+            append(&mut whole, part, &rules)?;
+        } else {
+            room.used -= part.bytes();
+            notes.push(format!(
+                "part {number} is set apart, {} with it: {}; {ACCEPT}",
+                crate::notes::rows(part.rows),
+                told(&misfits)
+            ));
+            apart.push(number);
+        }
+    }
+    let mut test_table = None;
+    for (number, part) in (1..).zip(tests) {
+        let part = room.load(part, &format!("test part {number}"))?;
+        let misfits = rules.admit(&part, number);
+        if !misfits.is_empty() {
+            return Err(format!(
+                "test part {number} does not fit the data: {}; mend the file",
+                told(&misfits)
+            ));
+        }
+        append(&mut test_table, part, &rules)?;
+    }
+    let mut table = whole.unwrap_or_default();
+    if table.rows == 0 {
+        return Err(match notes.first() {
+            Some(note) => format!("no part is left: {note}"),
+            None => "the tables have no rows".to_owned(),
+        });
+    }
+    if let Some(schema) = rules.schema() {
+        conform(&mut table, schema)?;
+        if let Some(tests) = &mut test_table {
+            conform(tests, schema)?;
+        }
+    }
+    if rules.new_columns().len() > 0 {
+        notes.push(format!(
+            "columns that the schema does not have are ignored: {}; `septet schema accept NAME` \
+             takes them in",
+            listed(rules.new_columns())
+        ));
+    }
+    Ok(Parts {
+        table,
+        tests: test_table,
+        rules,
+        apart: apart.len(),
+        notes,
+    })
+}
+
+fn told(misfits: &[Misfit]) -> String {
+    const SHOWN: usize = 5;
+    let mut told: Vec<_> = misfits
+        .iter()
+        .take(SHOWN)
+        .map(|misfit| {
+            let column = shown(&misfit.column, 80);
+            match misfit.rule {
+                Rule::MissingColumn => format!("column '{column}' is missing"),
+                Rule::RetypedColumn => format!("column '{column}' has the kind {}", misfit.raw),
+            }
+        })
+        .collect();
+    if misfits.len() > SHOWN {
+        told.push(format!("and {} more", misfits.len() - SHOWN));
+    }
+    told.join(", ")
+}
+
+/// What memory is left, and how far the reading is.
+struct Room<P> {
+    size: u64,
+    used: usize,
+    rows: u64,
+    progress: P,
+}
+
+impl<P: FnMut(u64)> Room<P> {
+    /// A whole part, if it still fits.
+    fn load<B>(&mut self, batches: Result<B, String>, name: &str) -> Result<Table, String>
+    where
+        B: Iterator<Item = Result<Table, String>>,
+    {
+        let in_part = |reason: String| format!("{name}: {reason}");
+        let mut part: Option<Table> = None;
+        for batch in batches.map_err(in_part)? {
+            let batch = batch.map_err(in_part)?;
+            let (rows, columns, bytes) = (batch.rows as u64, batch.columns.len(), batch.bytes());
+            // The first rows tell how many more there can be, before they are read.
+            if self.size > MAX_BYTES as u64 || self.used + bytes > MAX_BYTES {
+                let row = (self.used + bytes) as u64 / (self.rows + rows).max(1);
+                let fit = MAX_BYTES as u64 / row.max(1);
+                let there = (self.rows + rows).max(self.size / row.max(1));
+                return Err(format!(
+                    "about {there} rows × {columns} columns are too many: at most {} MiB are held \
+                     in memory, which is about {fit} such rows, so take fewer rows (a window, \
+                     fewer parts) or columns",
+                    MAX_BYTES >> 20
+                ));
+            }
+            self.used += bytes;
+            self.rows += rows;
+            match &mut part {
+                Some(part) => part.append(batch).map_err(in_part)?,
+                None => part = Some(batch),
+            }
+            (self.progress)(self.rows);
+        }
+        let mut part = part.unwrap_or_default();
+        if part.column(ROW).is_none() {
+            number_rows(&mut part);
+        }
+        Ok(part)
+    }
+}
+
+/// A table that is not ingest's has no lines: its rows are numbered.
+fn number_rows(part: &mut Table) {
+    let numbers = Column {
+        name: ROW.to_owned(),
+        values: Values::Integers((1..).take(part.rows).collect()),
+        nulls: Vec::new(),
+    };
+    part.columns.insert(0, numbers);
+}
+
+/// Adds a part that fits: its columns in the schema's order, and in kinds that both have.
+fn append(whole: &mut Option<Table>, mut part: Table, rules: &Rules) -> Result<(), String> {
+    let Some(schema) = rules.schema() else {
+        return Ok(());
+    };
+    conform(&mut part, schema)?;
+    match whole {
+        None => *whole = Some(part),
+        Some(whole) => {
+            conform(whole, schema)?;
+            // A column without any value has the kind that the other part gives it.
+            for (to, from) in whole.columns.iter_mut().zip(&mut part.columns) {
+                let (kind, other) = (to.values.kind(), from.values.kind());
+                if kind != other && to.is_blank() {
+                    to.values = other.blank(to.values.len());
+                } else if kind != other && from.is_blank() {
+                    from.values = kind.blank(from.values.len());
+                }
+            }
+            whole.append(part)?;
+        }
+    }
+    Ok(())
+}
+
+/// The lines and the columns of the schema, in its order and kinds; a column that is not there is
+/// null.
+fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
+    let lines = table.remove(ROW);
+    let mut columns = Vec::with_capacity(schema.columns.len() + 1);
+    columns.extend(lines);
+    for wanted in &schema.columns {
+        let mut column = table.remove(&wanted.name).unwrap_or_else(|| Column {
+            name: wanted.name.clone(),
+            values: Kind::Texts.blank(table.rows),
+            nulls: (0..table.rows as u32).collect(),
+        });
+        if let Some(kind) = kind(wanted.kind)
+            && column.values.kind() != kind
+        {
+            column.values = column.convert(kind).map_err(|_| {
+                format!(
+                    "column '{}' can't be read as {}",
+                    shown(&wanted.name, 80),
+                    wanted.kind.name()
+                )
+            })?;
+        }
+        columns.push(column);
+    }
+    table.columns = columns;
+    Ok(())
+}
+
+const fn kind(kind: SchemaKind) -> Option<Kind> {
+    match kind {
+        SchemaKind::Integer => Some(Kind::Integers),
+        SchemaKind::Float => Some(Kind::Floats),
+        SchemaKind::Boolean => Some(Kind::Booleans),
+        SchemaKind::Category => Some(Kind::Categories),
+        SchemaKind::Text => Some(Kind::Texts),
+        SchemaKind::Timestamp => Some(Kind::Timestamps),
+        SchemaKind::Null => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, values: Values, nulls: &[u32]) -> Column {
+        Column {
+            name: name.to_owned(),
+            values,
+            nulls: nulls.to_vec(),
+        }
+    }
+
+    fn part(columns: Vec<Column>) -> Table {
+        Table {
+            rows: columns[0].values.len(),
+            columns,
+        }
+    }
+
+    type Batches = std::iter::Once<Result<Table, String>>;
+
+    fn batches(parts: Vec<Table>) -> impl Iterator<Item = Result<Batches, String>> {
+        parts.into_iter().map(|part| Ok(std::iter::once(Ok(part))))
+    }
+
+    fn all(parts: Vec<Table>) -> Result<Parts, String> {
+        read(batches(parts), batches(vec![]), None, 0, |_| {})
+    }
+
+    fn texts(values: &[&str]) -> Values {
+        Values::Texts(values.iter().map(ToString::to_string).collect())
+    }
+
+    fn integers(name: &str, values: &[i64]) -> Column {
+        column(name, Values::Integers(values.to_vec()), &[])
+    }
+
+    #[test]
+    fn kinds_widen_and_order_does_not_count() {
+        let parts = all(vec![
+            part(vec![
+                integers("a", &[1, 2]),
+                column("b", texts(&["", ""]), &[0, 1]),
+                column("c", texts(&["x", "y"]), &[]),
+            ]),
+            part(vec![
+                column("c", Values::Integers(vec![7]), &[]),
+                column("b", Values::Booleans(vec![true]), &[]),
+                column("a", Values::Floats(vec![2.5]), &[]),
+            ]),
+        ])
+        .unwrap();
+        let table = parts.table;
+        assert_eq!((table.rows, parts.apart), (3, 0));
+        assert_eq!(
+            table.column("a").unwrap().values,
+            Values::Floats(vec![1.0, 2.0, 2.5])
+        );
+        let b = table.column("b").unwrap();
+        assert_eq!(b.values, Values::Booleans(vec![false, false, true]));
+        assert_eq!(b.nulls, [0, 1]);
+        assert_eq!(table.column("c").unwrap().values, texts(&["x", "y", "7"]));
+        assert_eq!(
+            table.column(ROW).unwrap().values,
+            Values::Integers(vec![1, 2, 1])
+        );
+        table.validate().unwrap();
+    }
+
+    #[test]
+    fn a_part_that_does_not_fit_is_set_apart_as_a_whole() {
+        let parts = all(vec![
+            part(vec![integers("a", &[1]), integers("b", &[1])]),
+            part(vec![column("a", texts(&["x"]), &[]), integers("b", &[2])]),
+            part(vec![integers("a", &[3])]),
+            part(vec![
+                integers("b", &[4]),
+                integers("a", &[4]),
+                integers("new", &[4]),
+            ]),
+        ])
+        .unwrap();
+        assert_eq!((parts.table.rows, parts.apart), (2, 2));
+        assert_eq!(parts.table.columns.len(), 3);
+        assert_eq!(
+            parts.notes,
+            [
+                "part 2 is set apart, 1 row with it: column 'a' has the kind text; mend the file \
+                 or `septet schema accept NAME`",
+                "part 3 is set apart, 1 row with it: column 'b' is missing; mend the file or \
+                 `septet schema accept NAME`",
+                "columns that the schema does not have are ignored: 'new'; `septet schema accept \
+                 NAME` takes them in",
+            ]
+        );
+        assert_eq!(parts.rules.misfits().len(), 2);
+        assert!(parts.rules.proposed().is_some());
+    }
+
+    #[test]
+    fn without_a_part_there_is_nothing() {
+        assert!(all(vec![]).unwrap_err().contains("no rows"));
+        let first = all(vec![part(vec![integers("a", &[1])])]).unwrap();
+        let told = read(
+            batches(vec![part(vec![integers("b", &[1])])]),
+            batches(vec![]),
+            first.rules.schema().cloned(),
+            0,
+            |_| {},
+        )
+        .unwrap_err();
+        assert!(told.starts_with("no part is left: part 1"), "{told}");
+    }
+
+    #[test]
+    fn an_optional_column_may_be_missing_and_tests_must_fit() {
+        let first = all(vec![part(vec![integers("a", &[1]), integers("b", &[1])])]).unwrap();
+        let mut schema = first.rules.schema().cloned().unwrap();
+        schema.columns[1].optional = true;
+        let run = |tests| {
+            let parts = batches(vec![part(vec![integers("a", &[1, 2])])]);
+            read(parts, batches(tests), Some(schema.clone()), 0, |_| {})
+        };
+        let parts = run(vec![part(vec![integers("b", &[1]), integers("a", &[1])])]).unwrap();
+        assert_eq!(parts.table.column("b").unwrap().nulls, [0, 1]);
+        assert_eq!(parts.tests.unwrap().fields(), parts.table.fields());
+        let told = run(vec![part(vec![integers("b", &[1])])]).unwrap_err();
+        assert!(told.contains("test part 1") && told.contains("'a' is missing"));
+    }
+
+    #[test]
+    fn too_much_is_told_in_rows_and_columns() {
+        let parts = batches(vec![part(vec![integers("a", &[1]), integers("b", &[1])])]);
+        let told = read(parts, batches(vec![]), None, 3 << 30, |_| {}).unwrap_err();
+        assert!(told.contains("rows × 2 columns"), "{told}");
+        assert!(told.contains("1024 MiB"), "{told}");
+    }
+}

@@ -1,0 +1,337 @@
+//! The rule in force, from what is asked and what is pinned, and the side of each row.
+
+use septet_kit::{
+    preprocessing::{Folds, Task},
+    show::shown,
+    split::{FORMAT, Rule, Split},
+    table::{Column, RESERVED, Table, Values, timestamp_label},
+};
+
+use super::{file, key, rows, time};
+use crate::{
+    identity::{Digest, digests, repeated},
+    notes,
+    parameters::{AskedSplit, Parameters},
+    target::find,
+};
+
+/// Share of the rows that is for the test where a user asks for none.
+pub const TEST_SHARE: f64 = 0.2;
+
+/// Where a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// It is trained on.
+    Train,
+    /// It is tested on.
+    Test,
+    /// Neither.
+    Out,
+}
+
+impl Side {
+    pub(super) const fn of(test: bool) -> Self {
+        if test { Self::Test } else { Self::Train }
+    }
+}
+
+/// What was decided of the rows of a table.
+#[derive(Debug)]
+pub struct Decided {
+    /// One a row.
+    pub sides: Vec<Side>,
+    /// By what a cross-validation cuts, one a row; see `septet_kit::preprocessing::UNIT`.
+    pub units: Vec<f64>,
+    /// How it cuts.
+    pub folds: Folds,
+    /// The split in force, for the next version.
+    pub split: Split,
+    /// Rows that come again.
+    pub duplicates: usize,
+    /// For the reader of the report.
+    pub notes: Vec<String>,
+}
+
+/// The side of each row of `table`: by the pinned split, or by one that is made now as `asked`.
+/// `tests` are rows for the test from files of their own. The target has no nulls.
+pub fn decide(
+    table: &Table,
+    tests: Option<&Table>,
+    task: Task,
+    asked: &Parameters,
+    pinned: Option<Split>,
+) -> Result<Decided, String> {
+    if tests.is_some() != (asked.split == AskedSplit::File) {
+        return Err(match tests {
+            Some(_) => "there is a test file: ask for the split 'file'",
+            None => "the split is 'file' but there is no test file",
+        }
+        .to_owned());
+    }
+    let mut notes = Vec::new();
+    if let Some(pinned) = &pinned {
+        agree(pinned, asked, &mut notes)?;
+    }
+    let all = digests(&identifying(table), table.rows);
+    let duplicates = repeated(&all);
+    let target = find(table, "target", &asked.target)?;
+    let column = match asked.column() {
+        Some((what, name)) => Some((what, find(table, what, name)?)),
+        None => None,
+    };
+    let made = pinned.is_none();
+    let share = pinned
+        .as_ref()
+        .map_or(asked.test_share.unwrap_or(TEST_SHARE), |p| p.test_share);
+    let split = |rule| Split {
+        format: FORMAT,
+        test_share: share,
+        rule,
+    };
+    let names = || identifying(table).iter().map(|c| c.name.clone()).collect();
+    let (sides, units, folds, split) = match (asked.split, column) {
+        (AskedSplit::Hash, None) => {
+            let split =
+                pinned.unwrap_or_else(|| split(rows::rule(names(), &all, target, task, share)));
+            let Rule::Rows {
+                columns,
+                classes,
+                threshold,
+                ..
+            } = &split.rule
+            else {
+                return Err(UNSOUND.to_owned());
+            };
+            let digests = row_digests(table, columns, &all)?;
+            let sides = rows::sides(&digests, target, classes, *threshold);
+            (sides, units(&digests), Folds::Rows, split)
+        }
+        (AskedSplit::Hash | AskedSplit::Group, Some((what, column))) => {
+            let keys = key::keys(table, column, what)?;
+            let group = asked.split == AskedSplit::Group;
+            let split = pinned.unwrap_or_else(|| {
+                let (salt, threshold) = key::rule(&keys, column, target, task, share);
+                let column = column.name.clone();
+                split(if group {
+                    Rule::Group {
+                        column,
+                        salt,
+                        threshold,
+                    }
+                } else {
+                    Rule::Key {
+                        column,
+                        salt,
+                        threshold,
+                    }
+                })
+            });
+            let (Rule::Key {
+                salt, threshold, ..
+            }
+            | Rule::Group {
+                salt, threshold, ..
+            }) = &split.rule
+            else {
+                return Err(UNSOUND.to_owned());
+            };
+            let sides = key::sides(&keys, column, *salt, *threshold);
+            left_out(&sides, &format!("without a {what}"), column, &mut notes);
+            let folds = if group { Folds::Groups } else { Folds::Rows };
+            (sides, units(&keys), folds, split)
+        }
+        (AskedSplit::Time, Some((_, column))) => {
+            let moments = time::moments(column)?;
+            let split = match pinned {
+                Some(mut split) => {
+                    time::advance(&mut split.rule, &moments, share);
+                    split
+                }
+                None => split(time::rule(column, &moments, share)?),
+            };
+            let Rule::Time { cut, retired, .. } = &split.rule else {
+                return Err(UNSOUND.to_owned());
+            };
+            let sides = time::sides(&moments, *cut, retired);
+            time_notes(column, &sides, *cut, share, &mut notes);
+            let units = moments.iter().map(|m| m.unwrap_or_default() as f64);
+            (sides, units.collect(), Folds::Time, split)
+        }
+        (AskedSplit::File, column) => {
+            let column = column.map(|(_, column)| column);
+            let split = pinned.unwrap_or_else(|| {
+                split(Rule::File {
+                    key: column.map(|column| column.name.clone()),
+                    columns: names(),
+                })
+            });
+            let (Rule::File { columns, .. }, Some(tests)) = (&split.rule, tests) else {
+                return Err(UNSOUND.to_owned());
+            };
+            let own = row_digests(table, columns, &all)?;
+            let theirs = row_digests(tests, columns, &[])?;
+            let key = |table| match column {
+                Some(column) => find(table, "key", &column.name).map(Some),
+                None => Ok(None),
+            };
+            let tested = file::digests_of(tests, key(tests)?, &theirs);
+            let sides = file::sides(&file::digests_of(table, column, &own), &tested);
+            let out = sides.iter().filter(|side| **side == Side::Out).count();
+            if out > 0 {
+                notes.push(format!(
+                    "{} left out of the training, because the test file has {}",
+                    notes::rows(out),
+                    if column.is_some() {
+                        "their key"
+                    } else {
+                        "them"
+                    }
+                ));
+            }
+            let units = match column {
+                Some(column) => units(&digests(&[column], table.rows)),
+                None => units(&own),
+            };
+            (sides, units, Folds::Rows, split)
+        }
+        (AskedSplit::Group | AskedSplit::Time, None) => return Err(UNSOUND.to_owned()),
+    };
+    split.check()?;
+    if made {
+        notes.push(format!(
+            "this version makes the split of the model's name, {}: later versions keep it",
+            split.rule.told()
+        ));
+    }
+    Ok(Decided {
+        sides,
+        units,
+        folds,
+        split,
+        duplicates,
+        notes,
+    })
+}
+
+const UNSOUND: &str = "the split's kind and columns do not fit each other";
+
+/// Whether what is asked is what is pinned.
+fn agree(pinned: &Split, asked: &Parameters, notes: &mut Vec<String>) -> Result<(), String> {
+    let rule = &pinned.rule;
+    let column = asked.column().map(|(_, name)| name);
+    if rule.name() != asked.split.name() || rule.column() != column {
+        return Err(format!(
+            "this model name is split {} since its first version, and not {}: ask for that split \
+             or use another model name",
+            rule.told(),
+            asked.told()
+        ));
+    }
+    if let Rule::Rows { target, .. } = rule
+        && *target != asked.target
+    {
+        return Err(format!(
+            "this model name is split by the classes of '{}' since its first version, and not of \
+             '{}': use another model name",
+            shown(target, 80),
+            shown(&asked.target, 80)
+        ));
+    }
+    if let Some(share) = asked.test_share
+        && (share - pinned.test_share).abs() > f64::EPSILON
+    {
+        notes.push(format!(
+            "test_share stays {}, as the first version of the model's name was asked, and does \
+             not become {share}",
+            pinned.test_share
+        ));
+    }
+    Ok(())
+}
+
+/// All columns but ours.
+fn identifying(table: &Table) -> Vec<&Column> {
+    let columns = table.columns.iter();
+    columns
+        .filter(|column| !column.name.starts_with(RESERVED))
+        .collect()
+}
+
+/// Digests of the rows by the split's columns; `all` are those by all columns.
+fn row_digests(table: &Table, columns: &[String], all: &[Digest]) -> Result<Vec<Digest>, String> {
+    let there = identifying(table);
+    let same = all.len() == table.rows
+        && there.len() == columns.len()
+        && there
+            .iter()
+            .zip(columns)
+            .all(|(column, name)| column.name == *name);
+    if same {
+        return Ok(all.to_vec());
+    }
+    let listed = columns
+        .iter()
+        .map(|name| {
+            table.column(name).ok_or_else(|| {
+                format!(
+                    "the split of this model name is made with the column '{}', which the schema \
+                     does not have: take it into the schema or use another model name",
+                    shown(name, 80)
+                )
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(digests(&listed, table.rows))
+}
+
+fn units(digests: &[Digest]) -> Vec<f64> {
+    digests.iter().map(|digest| digest.unit()).collect()
+}
+
+fn left_out(sides: &[Side], why: &str, column: &Column, notes: &mut Vec<String>) {
+    let count = sides.iter().filter(|side| **side == Side::Out).count();
+    if count > 0 {
+        notes.push(format!(
+            "{} {why} '{}' left out",
+            notes::rows(count),
+            shown(&column.name, 80)
+        ));
+    }
+}
+
+fn time_notes(column: &Column, sides: &[Side], cut: i64, share: f64, notes: &mut Vec<String>) {
+    let name = shown(&column.name, 80);
+    let count = |side| sides.iter().filter(|s| **s == side).count();
+    let (train, test, out) = (count(Side::Train), count(Side::Test), count(Side::Out));
+    let moment = match &column.values {
+        Values::Timestamps(_) => timestamp_label(cut),
+        _ => cut.to_string(),
+    };
+    notes.push(format!(
+        "tested on {} later than '{name}' {moment}",
+        notes::rows(test)
+    ));
+    let nulls = column.nulls.len();
+    if nulls > 0 {
+        notes.push(format!(
+            "{} without a time '{name}' left out",
+            notes::rows(nulls)
+        ));
+    }
+    if out > nulls {
+        notes.push(format!(
+            "{} left out, because earlier versions were tested on their time",
+            notes::rows(out - nulls)
+        ));
+    }
+    let now = test as f64 / (train + test).max(1) as f64;
+    if now > 2.0 * share {
+        notes.push(format!(
+            "the test has grown to {:.0} % of the rows, because no version brought so many later \
+             rows at once that {:.0} % of all are later than those seen: train less often, or \
+             under another model name",
+            now * 100.0,
+            share * 100.0
+        ));
+    }
+}
