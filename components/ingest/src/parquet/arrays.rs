@@ -2,7 +2,8 @@
 
 use arrow_array::{
     Array, ArrayRef, BinaryArray, Decimal128Array, Decimal256Array, Float16Array, UInt64Array,
-    cast::AsArray, types::Date32Type,
+    cast::AsArray,
+    types::{Date32Type, Date64Type},
 };
 use arrow_schema::DataType;
 use septet_kit::{
@@ -22,6 +23,7 @@ pub(super) fn is_read(data_type: &DataType) -> bool {
                 | DataType::Decimal128(_, _)
                 | DataType::Decimal256(_, _)
                 | DataType::Date32
+                | DataType::Date64
                 | DataType::Binary
                 | DataType::Null
         )
@@ -56,6 +58,14 @@ pub(super) fn column(
                 array
                     .iter()
                     .map(|day| i64::from(day.unwrap_or_default()) * DAY)
+                    .collect(),
+            )
+        }),
+        DataType::Date64 => array.as_primitive_opt::<Date64Type>().map(|array| {
+            Values::Timestamps(
+                array
+                    .iter()
+                    .map(|millisecond| millisecond.unwrap_or_default().saturating_mul(1_000))
                     .collect(),
             )
         }),

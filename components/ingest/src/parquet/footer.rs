@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Fields};
 use parquet::{
     arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions},
     basic::Compression,
@@ -39,10 +39,17 @@ fn broken(what: &str) -> String {
     format!("can't read the file as Parquet: {what}")
 }
 
-/// Reads the footer of a file; what is given can be read.
-pub(super) fn open<R: Read + Seek + Send + 'static>(
-    file: &File<R>,
-) -> Result<ArrowReaderMetadata, String> {
+/// What a file says of itself, checked.
+pub(super) struct Footer {
+    pub(super) metadata: Arc<ParquetMetaData>,
+    /// The columns as Arrow has them.
+    pub(super) fields: Fields,
+    /// Rows of all row groups.
+    pub(super) rows: u64,
+}
+
+/// Reads the footer of a file.
+pub(super) fn open<R: Read + Seek>(file: &File<R>) -> Result<Footer, String> {
     let lost = |error: std::io::Error| broken(&error.to_string());
     let before = file.size().checked_sub(TAIL).unwrap_or_default();
     let tail = file.exact(before, TAIL as usize).map_err(lost)?;
@@ -64,18 +71,46 @@ pub(super) fn open<R: Read + Seek + Send + 'static>(
     let footer = file.exact(start, length as usize).map_err(lost)?;
     let metadata = ParquetMetaDataReader::decode_metadata(&footer).map_err(told)?;
     drop(footer);
-    check_groups(&metadata, file.size())?;
+    let rows = check_groups(&metadata, file.size())?;
     let metadata = Arc::new(metadata);
-    check_hints(&metadata)?;
-    // The types that Arrow notes beside Parquet's are left out: they are another thing to trust,
-    // and tell little more.
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let metadata = ArrowReaderMetadata::try_new(metadata, options).map_err(told)?;
-    check_columns(&metadata)?;
-    Ok(metadata)
+    let fields = fields(&metadata)?;
+    check_columns(&fields)?;
+    Ok(Footer {
+        metadata,
+        fields,
+        rows,
+    })
 }
 
-fn check_groups(metadata: &ParquetMetaData, size: u64) -> Result<(), String> {
+/// The columns by Parquet's own types. What Arrow notes beside them is another thing to trust, and
+/// only looked at for times that Parquet has no type for.
+fn fields(metadata: &Arc<ParquetMetaData>) -> Result<Fields, String> {
+    let read = |options| ArrowReaderMetadata::try_new(Arc::clone(metadata), options);
+    let plain = read(ArrowReaderOptions::new().with_skip_arrow_metadata(true)).map_err(told)?;
+    let plain = plain.schema().fields();
+    let Ok(noted) = read(ArrowReaderOptions::new()) else {
+        return Ok(plain.clone());
+    };
+    Ok(plain
+        .iter()
+        .zip(noted.schema().fields())
+        .map(|(plain, noted)| match noted.data_type() {
+            DataType::Duration(_)
+            | DataType::Time32(_)
+            | DataType::Time64(_)
+            | DataType::Timestamp(_, _)
+            | DataType::Date64
+                if plain.data_type().is_integer() =>
+            {
+                Arc::clone(noted)
+            }
+            _ => Arc::clone(plain),
+        })
+        .collect())
+}
+
+/// Checks the row groups and gives their rows.
+fn check_groups(metadata: &ParquetMetaData, size: u64) -> Result<u64, String> {
     let leaves = metadata.file_metadata().schema_descr().num_columns();
     let mut rows = 0_i64;
     for group in metadata.row_groups() {
@@ -95,7 +130,7 @@ fn check_groups(metadata: &ParquetMetaData, size: u64) -> Result<(), String> {
     if rows == 0 {
         return Err("the file has no rows".to_owned());
     }
-    Ok(())
+    Ok(rows as u64)
 }
 
 fn check_chunk(column: &ColumnChunkMetaData, size: u64) -> Result<(), String> {
@@ -132,20 +167,6 @@ fn check_chunk(column: &ColumnChunkMetaData, size: u64) -> Result<(), String> {
     ))
 }
 
-/// Refuses durations, which without Arrow's notes would be read as whole numbers.
-fn check_hints(metadata: &Arc<ParquetMetaData>) -> Result<(), String> {
-    let hinted = ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new());
-    let Ok(hinted) = hinted else { return Ok(()) };
-    let duration = hinted
-        .schema()
-        .fields()
-        .iter()
-        .find(|field| matches!(field.data_type(), DataType::Duration(_)));
-    duration.map_or(Ok(()), |field| {
-        Err(unsupported(field.name(), field.data_type()))
-    })
-}
-
 fn unsupported(name: &str, data_type: &DataType) -> String {
     format!(
         "column '{}' has the type {}, which is not read: cast it to numbers, texts, booleans or \
@@ -155,8 +176,7 @@ fn unsupported(name: &str, data_type: &DataType) -> String {
     )
 }
 
-fn check_columns(metadata: &ArrowReaderMetadata) -> Result<(), String> {
-    let fields = metadata.schema().fields();
+fn check_columns(fields: &Fields) -> Result<(), String> {
     if fields.is_empty() || fields.len() > MAX_NAMES {
         return Err(format!(
             "the file has {} columns: 1 to {MAX_NAMES} are taken",

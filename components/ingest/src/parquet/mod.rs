@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - `file`: bytes for the parquet crate, page by page
+//! - `pages`: each page checked
 //! - `footer`: what a file says of itself
 //! - `arrays`: Arrow's arrays as columns
 //! - `ingest`: the two passes
@@ -13,5 +14,6 @@ mod arrays;
 mod file;
 mod footer;
 mod ingest;
+mod pages;
 
 pub use ingest::ingest;
