@@ -1,17 +1,16 @@
-//! Values to columns: the rows of the table that is being written.
+//! Rows to columns: the part of the table that is being written.
 
 use septet_kit::{
     arrow::BATCH,
-    table::{Column, Field, Kind, ROW, Table, Values},
+    table::{Field, Table, Values},
 };
 
 use crate::{
-    kind::{Misfit, boolean, float, integer, is_null},
+    fill::{cut, fill},
     quarantine::Rule,
+    target::{Target, fields},
+    value::Cell,
 };
-
-/// Bytes of a field at most.
-pub const MAX_FIELD: usize = 1 << 20;
 
 /// Values of a batch at most, so that a wide table does not need more memory than a long one.
 const CELLS: usize = 4 << 20;
@@ -19,71 +18,54 @@ const CELLS: usize = 4 << 20;
 /// Bytes of texts in a batch at most.
 const TEXT: usize = 32 << 20;
 
-#[derive(Clone, Copy)]
-enum Cell<'a> {
-    Null,
-    Integer(i64),
-    Float(f64),
-    Boolean(bool),
-    Text(&'a str),
-}
-
 /// Rows on their way to the table.
-pub struct Batch {
+pub struct Batch<'a> {
+    targets: &'a [Target],
     fields: Vec<Field>,
     table: Table,
     text: usize,
 }
 
-/// The text of a field, or why it has none.
-pub fn text(field: &[u8]) -> Result<&str, Rule> {
-    if field.len() > MAX_FIELD {
-        return Err(Rule::TooLong);
-    }
-    let text = std::str::from_utf8(field).map_err(|_| Rule::NotUtf8)?;
-    if text.contains('\0') {
-        return Err(Rule::NulByte);
-    }
-    Ok(text)
-}
-
-impl Batch {
-    /// For columns of these names and kinds, after that of the row's line.
-    pub fn new(columns: impl IntoIterator<Item = Field>) -> Self {
-        let line = Field {
-            name: ROW.to_owned(),
-            kind: Kind::Integers,
-        };
-        let fields: Vec<_> = std::iter::once(line).chain(columns).collect();
+impl<'a> Batch<'a> {
+    /// For these columns, after that of the row's line.
+    pub fn new(targets: &'a [Target]) -> Self {
+        let fields = fields(targets);
         Self {
-            table: Table::empty(&fields),
+            table: empty(&fields, targets),
+            targets,
             fields,
             text: 0,
         }
     }
 
-    /// Names and kinds of the columns, that of the line first.
-    pub fn fields(&self) -> &[Field] {
-        &self.fields
-    }
-
-    /// Adds a row with as many values as there are columns, or says which of them (from 0) does
-    /// not fit, and why.
-    pub fn push<'a>(
+    /// Adds a row, whose value in a column of the source `cell` gives, or says which target (from
+    /// 0) does not fit, and why.
+    pub fn push<'c>(
         &mut self,
         line: i64,
-        values: impl Iterator<Item = &'a [u8]>,
+        cell: impl Fn(usize) -> Cell<'c>,
     ) -> Result<(), (usize, Rule)> {
-        let kinds = self.fields.iter().skip(1).map(|field| field.kind);
-        let cells = kinds
-            .zip(values)
-            .enumerate()
-            .map(|(at, (kind, value))| cell(kind, value).map_err(|rule| (at, rule)))
-            .collect::<Result<Vec<_>, _>>()?;
-        let row = self.table.rows as u32;
-        let cells = std::iter::once(Cell::Integer(line)).chain(cells);
-        for (column, cell) in self.table.columns.iter_mut().zip(cells) {
-            self.text += put(column, cell, row);
+        let rows = self.table.rows;
+        let mut columns = self.table.columns.iter_mut();
+        if let Some(Values::Integers(lines)) = columns.next().map(|column| &mut column.values) {
+            lines.push(line);
+        }
+        let mut bad = None;
+        for (number, (column, target)) in columns.zip(self.targets).enumerate() {
+            let cell = target.from.map_or(Cell::NULL, &cell);
+            match fill(column, target, cell, rows as u32) {
+                Ok(bytes) => self.text += bytes,
+                Err(rule) => {
+                    bad = Some((number, rule));
+                    break;
+                }
+            }
+        }
+        if let Some(bad) = bad {
+            for column in &mut self.table.columns {
+                cut(column, rows);
+            }
+            return Err(bad);
         }
         self.table.rows += 1;
         Ok(())
@@ -99,86 +81,64 @@ impl Batch {
     /// The rows, to be written; none are left.
     pub fn take(&mut self) -> Table {
         self.text = 0;
-        std::mem::replace(&mut self.table, Table::empty(&self.fields))
+        std::mem::replace(&mut self.table, empty(&self.fields, self.targets))
     }
 }
 
-fn cell(kind: Kind, value: &[u8]) -> Result<Cell<'_>, Rule> {
-    let value = text(value)?;
-    if is_null(value) {
-        return Ok(Cell::Null);
-    }
-    Ok(match kind {
-        Kind::Integers => match integer(value) {
-            Some(value) => Cell::Integer(value),
-            // What the float's check says of it tells more.
-            None => return Err(float(value).err().unwrap_or(Misfit::NotANumber).into()),
-        },
-        Kind::Floats => Cell::Float(float(value)?),
-        Kind::Booleans => Cell::Boolean(boolean(value).ok_or(Rule::NotABoolean)?),
-        Kind::Texts | Kind::Categories | Kind::Timestamps => Cell::Text(value),
-    })
-}
-
-/// Adds a value and gives the bytes of its text.
-fn put(column: &mut Column, cell: Cell<'_>, row: u32) -> usize {
-    if matches!(cell, Cell::Null) {
-        column.nulls.push(row);
-    }
-    match &mut column.values {
-        Values::Integers(values) => values.push(match cell {
-            Cell::Integer(value) => value,
-            _ => 0,
-        }),
-        Values::Floats(values) => values.push(match cell {
-            Cell::Float(value) => value,
-            _ => 0.0,
-        }),
-        Values::Booleans(values) => values.push(matches!(cell, Cell::Boolean(true))),
-        Values::Texts(values) => {
-            let text = match cell {
-                Cell::Text(text) => text,
-                _ => "",
-            };
-            values.push(text.to_owned());
-            return text.len();
+/// No rows, with the dictionaries that hold for the whole table.
+fn empty(fields: &[Field], targets: &[Target]) -> Table {
+    let mut table = Table::empty(fields);
+    for (column, target) in table.columns.iter_mut().skip(1).zip(targets) {
+        if let (Values::Categories { dictionary, .. }, Some(categories)) =
+            (&mut column.values, &target.categories)
+        {
+            *dictionary = categories.texts().to_vec();
         }
-        Values::Categories { .. } | Values::Timestamps(_) => {}
     }
-    0
+    table
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use septet_kit::schema::SchemaKind;
 
-    fn batch() -> Batch {
-        let field = |name: &str, kind| Field {
+    use super::*;
+    use crate::value::{Class, MAX_VALUE};
+
+    fn targets() -> Vec<Target> {
+        [
+            ("i", SchemaKind::Integer),
+            ("f", SchemaKind::Float),
+            ("b", SchemaKind::Boolean),
+            ("t", SchemaKind::Text),
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(number, (name, kind))| Target {
             name: name.to_owned(),
             kind,
-        };
-        Batch::new([
-            field("i", Kind::Integers),
-            field("f", Kind::Floats),
-            field("b", Kind::Booleans),
-            field("t", Kind::Texts),
-        ])
+            from: Some(number),
+            declared: false,
+            categories: None,
+        })
+        .collect()
     }
 
-    fn push(batch: &mut Batch, values: [&[u8]; 4]) -> Result<(), (usize, Rule)> {
-        batch.push(2, values.into_iter())
+    fn push(batch: &mut Batch<'_>, values: [&[u8]; 4]) -> Result<(), (usize, Rule)> {
+        batch.push(2, |number| Cell {
+            class: Class::Bare,
+            bytes: values[number],
+        })
     }
 
     #[test]
     fn a_row_goes_in_whole_or_not_at_all() {
-        let mut batch = batch();
+        let targets = targets();
+        let mut batch = Batch::new(&targets);
         assert!(push(&mut batch, [b"1", b"2", b"TRUE", b" x"]).is_ok());
         assert!(push(&mut batch, [b"?", b"", b"null", b"NA"]).is_ok());
         for (bad, why) in [
-            (
-                [b"1".as_slice(), b"2", b"yes", b"x"],
-                (2, Rule::NotABoolean),
-            ),
+            ([b"".as_slice(), b"2", b"yes", b"x"], (2, Rule::NotABoolean)),
             ([b"a", b"2", b"true", b"x"], (0, Rule::NotANumber)),
             ([b"1", b"inf", b"true", b"x"], (1, Rule::NotFinite)),
             ([b"1", b"1", b"true", b"\xff"], (3, Rule::NotUtf8)),
@@ -186,7 +146,7 @@ mod tests {
         ] {
             assert_eq!(push(&mut batch, bad), Err(why));
         }
-        let long = vec![b'x'; MAX_FIELD + 1];
+        let long = vec![b'x'; MAX_VALUE + 1];
         assert_eq!(
             push(&mut batch, [b"1", b"1", b"true", &long]),
             Err((3, Rule::TooLong))
@@ -201,8 +161,9 @@ mod tests {
 
     #[test]
     fn long_texts_fill_a_batch_too() {
-        let mut batch = batch();
-        let long = vec![b'x'; MAX_FIELD];
+        let targets = targets();
+        let mut batch = Batch::new(&targets);
+        let long = vec![b'x'; MAX_VALUE];
         let mut rows = 0;
         while !batch.is_full() {
             push(&mut batch, [b"1", b"1", b"true", &long]).unwrap();

@@ -24,6 +24,8 @@ use septet_guest::{
     log,
 };
 
+use septet_kit::schema::{MAX_BYTES, Schema};
+
 use crate::passes::ingest;
 
 struct Component;
@@ -38,25 +40,24 @@ bindings::export!(Component with_types_in bindings);
 
 fn run(invocation: &Invocation) -> Result<Outcome, String> {
     let parameters = call::parameters(invocation)?;
+    let schema = match call::inputs(invocation, "schema").next() {
+        Some(_) => Some(declared(invocation)?),
+        None => None,
+    };
     let source = BlobReader::open(call::input(invocation, "source")?)?;
-    let ingested = ingest(source, &parameters, BlobWriter::create, |done, total| {
-        log::progress(done, Some(total));
-    })?;
+    let ingested = ingest(
+        source,
+        schema.as_ref(),
+        &parameters,
+        BlobWriter::create,
+        |done, total| log::progress(done, Some(total)),
+    )?;
     let mut outputs = vec![
         ingested.table.finish("table")?,
         put("schema", "application/json", &ingested.schema)?,
     ];
-    let mut notes = Vec::new();
     if let Some(quarantine) = ingested.quarantine {
         outputs.push(quarantine.finish("quarantine")?);
-    }
-    if let Some(first) = &ingested.first_bad {
-        notes.push(format!(
-            "{} of {} rows do not fit and were set apart: the first is {}",
-            ingested.quarantined,
-            ingested.rows + ingested.quarantined,
-            first.told()
-        ));
     }
     let metric = |name: &str, value: f64| Metric {
         name: name.to_owned(),
@@ -68,7 +69,22 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
             metric("rows", ingested.rows as f64),
             metric("columns", ingested.columns as f64),
             metric("quarantined", ingested.quarantined as f64),
+            metric("duplicates", ingested.duplicates as f64),
         ],
-        notes,
+        notes: ingested.notes,
     })
+}
+
+/// The schema that the user declared.
+fn declared(invocation: &Invocation) -> Result<Schema, String> {
+    let json = BlobReader::open(call::input(invocation, "schema")?)?.all(MAX_BYTES)?;
+    let schema = Schema::parse(&json)?;
+    if !schema.declared {
+        return Err(
+            "the schema is not a declared one: a part is read by what it is, or by a schema with \
+             \"declared\": true"
+                .to_owned(),
+        );
+    }
+    Ok(schema)
 }

@@ -1,4 +1,6 @@
-//! The first bytes of a source: is it text, and which delimiter has it.
+//! The first bytes of a source: which format it has, and which delimiter.
+
+use crate::parameters::{Format, Parameters};
 
 /// How many first bytes are looked at.
 pub const HEAD: usize = 64 << 10;
@@ -6,19 +8,24 @@ pub const HEAD: usize = 64 << 10;
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Door {
+    /// The format.
+    pub format: Format,
     /// Bytes to skip: the mark of UTF-8.
     pub skip: u64,
-    /// Between fields.
+    /// Between fields of CSV.
     pub delimiter: u8,
 }
 
 /// The delimiters that are looked for; the first wins where two are as frequent.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-/// Formats that are no CSV, by their first bytes, and what to do.
+/// Formats that are not read, by their first bytes, and what to do.
 const OTHERS: [(&[u8], &str); 10] = [
-    (b"PAR1", "a Parquet file: convert it to CSV first"),
-    (b"ARROW1", "an Arrow file: convert it to CSV first"),
+    (
+        b"PARE",
+        "an encrypted Parquet file: write it without encryption",
+    ),
+    (b"ARROW1", "an Arrow file: convert it to Parquet first"),
     (
         b"PK\x03\x04",
         "a zip archive or a spreadsheet: save it as CSV first",
@@ -32,10 +39,23 @@ const OTHERS: [(&[u8], &str); 10] = [
     (b"%PDF-", "a PDF file: a table in CSV is needed"),
 ];
 
-/// Looks at the first bytes. `given` is the delimiter where the user gave one.
-pub fn look(head: &[u8], given: Option<u8>) -> Result<Door, String> {
+/// Looks at the first bytes. What the user gave goes before what is found.
+pub fn look(head: &[u8], parameters: &Parameters) -> Result<Door, String> {
     if head.is_empty() {
         return Err("the file is empty".to_owned());
+    }
+    if head.starts_with(b"PAR1") {
+        return match parameters.format {
+            None | Some(Format::Parquet) => Ok(Door {
+                format: Format::Parquet,
+                skip: 0,
+                delimiter: b',',
+            }),
+            Some(format) => Err(format!(
+                "format is {}, but the file is Parquet: leave format out",
+                format.name()
+            )),
+        };
     }
     if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || alternates(head) {
         return Err("the file is UTF-16: convert it to UTF-8, for example by \
@@ -45,8 +65,15 @@ pub fn look(head: &[u8], given: Option<u8>) -> Result<Door, String> {
     if let Some((_, what)) = OTHERS.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(format!("the file is {what}"));
     }
+    if parameters.format == Some(Format::Parquet) {
+        return Err(
+            "format is parquet, but the file does not begin as Parquet does (PAR1)".to_owned(),
+        );
+    }
     if let Some(at) = head.iter().position(|byte| *byte == 0) {
-        return Err(format!("the file is binary, not CSV: byte {at} is NUL"));
+        return Err(format!(
+            "the file is binary, not CSV, JSON Lines or Parquet: byte {at} is NUL"
+        ));
     }
     let (skip, text) = match head.strip_prefix(b"\xef\xbb\xbf") {
         Some(rest) => (3, rest),
@@ -56,12 +83,22 @@ pub fn look(head: &[u8], given: Option<u8>) -> Result<Door, String> {
         return Err("the file is empty: it has only blank lines".to_owned());
     }
     let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
-    if matches!(first, Some(b'{' | b'[')) {
-        return Err("the file is JSON: convert it to CSV first".to_owned());
+    if first == Some(&b'[') && parameters.format != Some(Format::Csv) {
+        return Err(
+            "the file is a JSON array: convert it to JSON Lines first, one object a line, for \
+             example by 'jq -c .[]'"
+                .to_owned(),
+        );
     }
+    let found = if first == Some(&b'{') {
+        Format::JsonLines
+    } else {
+        Format::Csv
+    };
     Ok(Door {
+        format: parameters.format.unwrap_or(found),
         skip,
-        delimiter: given.unwrap_or_else(|| sniff(text)),
+        delimiter: parameters.delimiter_byte()?.unwrap_or_else(|| sniff(text)),
     })
 }
 
@@ -109,33 +146,54 @@ fn sniff(text: &[u8]) -> u8 {
 mod tests {
     use super::*;
 
+    fn found(head: &[u8]) -> Result<Door, String> {
+        look(head, &Parameters::default())
+    }
+
     #[test]
     fn the_delimiter_is_found_on_the_header() {
-        let delimiter = |text: &str| look(text.as_bytes(), None).unwrap().delimiter;
+        let delimiter = |text: &str| found(text.as_bytes()).unwrap().delimiter;
         assert_eq!(delimiter("a,b;c\n1;2;3;4;5\n"), b',');
         assert_eq!(delimiter("a;b;c\n1,5;2,5;3\n"), b';');
         assert_eq!(delimiter("\"a,b,c\"\td\n"), b'\t');
         assert_eq!(delimiter("a|b\n"), b'|');
         assert_eq!(delimiter("only\n1\n"), b',');
-        assert_eq!(look(b"a,b\n", Some(b';')).unwrap().delimiter, b';');
+        let given = Parameters {
+            delimiter: Some(";".to_owned()),
+            ..Parameters::default()
+        };
+        assert_eq!(look(b"a,b\n", &given).unwrap().delimiter, b';');
     }
 
     #[test]
-    fn the_mark_of_utf_8_is_skipped() {
-        assert_eq!(look(b"\xef\xbb\xbfa,b\n", None).unwrap().skip, 3);
+    fn the_format_is_found_or_given() {
+        assert_eq!(found(b"PAR1..").unwrap().format, Format::Parquet);
+        assert_eq!(found(b"a,b\n").unwrap().format, Format::Csv);
+        let door = found(b"\xef\xbb\xbf\n {\"a\":1}\n").unwrap();
+        assert_eq!((door.format, door.skip), (Format::JsonLines, 3));
+        let given = |format| Parameters {
+            format: Some(format),
+            ..Parameters::default()
+        };
+        let csv = given(Format::Csv);
+        assert_eq!(look(b"{a},b\n", &csv).unwrap().format, Format::Csv);
+        assert_eq!(look(b"[a],b\n", &csv).unwrap().format, Format::Csv);
+        assert!(look(b"PAR1..", &csv).unwrap_err().contains("is Parquet"));
+        let told = look(b"a,b\n", &given(Format::Parquet)).unwrap_err();
+        assert!(told.contains("PAR1"), "{told}");
     }
 
     #[test]
-    fn what_is_no_csv_is_told() {
-        let told = |head: &[u8]| look(head, None).unwrap_err();
+    fn what_is_not_read_is_told() {
+        let told = |head: &[u8]| found(head).unwrap_err();
         assert_eq!(told(b""), "the file is empty");
         assert!(told(b"\xef\xbb\xbf\n").contains("empty"));
         assert!(told(b"\xff\xfea\0,\0").contains("iconv"));
         assert!(told(b"a\0,\0b\0\n\0").contains("UTF-16"));
         assert!(told(b"\0a\0,\0b\0\n").contains("UTF-16"));
         assert!(told(b"abc\0def").contains("byte 3 is NUL"));
-        assert!(told(b"PAR1....").contains("Parquet"));
-        assert!(told(b"[{\"a\": 1}]").contains("JSON"));
+        assert!(told(b"PARE....").contains("encrypted"));
+        assert!(told(b"[{\"a\": 1}]").contains("JSON Lines first"));
         assert!(told(b"\x1f\x8b\x08\0").contains("gzip"));
     }
 }

@@ -10,7 +10,12 @@ use crate::records::Record;
 const MAX_NAME: usize = 255;
 
 /// Columns at most: the table has one more, the number of the line.
-const MAX_NAMES: usize = MAX_COLUMNS - 1;
+pub const MAX_NAMES: usize = MAX_COLUMNS - 1;
+
+/// Whether a name is one that a column may have.
+pub fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && name.len() <= MAX_NAME && !name.starts_with(RESERVED)
+}
 
 /// The names of the columns, without space around them.
 pub fn names(header: &Record<'_>) -> Result<Vec<String>, String> {

@@ -3,6 +3,29 @@
 use septet_kit::show::shown;
 use serde::Deserialize;
 
+/// A format of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// RFC 4180, with other delimiters too.
+    Csv,
+    /// One flat object a line.
+    JsonLines,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// As in the parameters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::JsonLines => "json-lines",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
 /// The stage's parameters.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +36,9 @@ pub struct Parameters {
     /// One ASCII character or `tab`; found on the header line where it is not given.
     #[serde(default)]
     pub delimiter: Option<String>,
+    /// `csv`, `json-lines` or `parquet`; found from the first bytes where it is not given.
+    #[serde(default)]
+    pub format: Option<Format>,
 }
 
 const fn default_max_quarantine() -> f64 {
@@ -24,6 +50,7 @@ impl Default for Parameters {
         Self {
             max_quarantine: default_max_quarantine(),
             delimiter: None,
+            format: None,
         }
     }
 }
@@ -74,5 +101,7 @@ mod tests {
         assert!(delimiter(";;").is_err());
         assert!(delimiter("").is_err());
         assert!(serde_json::from_str::<Parameters>(r#"{"x":1}"#).is_err());
+        let format = parameters(r#"{"format":"json-lines"}"#).format.unwrap();
+        assert_eq!(format.name(), "json-lines");
     }
 }

@@ -3,12 +3,10 @@
 use septet_kit::show::shown;
 use serde::Serialize;
 
-use crate::kind::Misfit;
-
 /// Characters of a value that are kept.
 const RAW: usize = 200;
 
-/// Why a row does not fit.
+/// Why a row does not fit: the `rule` of a line of the quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
@@ -26,6 +24,20 @@ pub enum Rule {
     NotFinite,
     /// A value that is neither true nor false in a column of booleans.
     NotABoolean,
+    /// A value that is no ISO 8601 date or time in a column of timestamps.
+    NotATimestamp,
+    /// A text that was not among those of a category when they were looked for.
+    NotACategory,
+    /// A value in a column that is declared to have none.
+    NotNull,
+    /// A line that is no JSON object.
+    NotAnObject,
+    /// A list or an object where a value belongs.
+    Nested,
+    /// A key that comes twice in an object.
+    DuplicateKey,
+    /// A key that can't be a column's name.
+    BadKey,
 }
 
 impl Rule {
@@ -39,16 +51,13 @@ impl Rule {
             Self::NotANumber => "not a number",
             Self::NotFinite => "not a finite number",
             Self::NotABoolean => "not true or false",
-        }
-    }
-}
-
-impl From<Misfit> for Rule {
-    fn from(misfit: Misfit) -> Self {
-        match misfit {
-            Misfit::NotANumber => Self::NotANumber,
-            Misfit::NotFinite => Self::NotFinite,
-            Misfit::NotABoolean => Self::NotABoolean,
+            Self::NotATimestamp => "not an ISO 8601 date or time",
+            Self::NotACategory => "not one of the column's categories",
+            Self::NotNull => "a value where none is declared",
+            Self::NotAnObject => "not a JSON object on one line",
+            Self::Nested => "a nested value",
+            Self::DuplicateKey => "a key that comes twice",
+            Self::BadKey => "a key that can't be a column's name",
         }
     }
 }
@@ -56,7 +65,7 @@ impl From<Misfit> for Rule {
 /// A row that does not fit: one line of the quarantine's JSON Lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BadRow {
-    /// The line of the source on which the row began.
+    /// The line of the source on which the row began; of Parquet the row's number from 1.
     pub row: i64,
     /// The offending column; none where it is the whole row.
     pub column: Option<String>,

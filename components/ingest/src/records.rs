@@ -19,8 +19,10 @@ const INPUT: usize = 256 << 10;
 pub struct Record<'a> {
     /// The line of the source on which the record began.
     pub line: i64,
-    bytes: &'a [u8],
-    ends: &'a [usize],
+    /// All of its bytes, without delimiters.
+    pub bytes: &'a [u8],
+    /// Where in the bytes each field ends.
+    pub ends: &'a [usize],
 }
 
 impl<'a> Record<'a> {
@@ -43,11 +45,6 @@ impl<'a> Record<'a> {
             start = *end;
             field
         })
-    }
-
-    /// All of its bytes, without delimiters.
-    pub const fn bytes(&self) -> &'a [u8] {
-        self.bytes
     }
 }
 
@@ -87,11 +84,6 @@ impl<R: Read> Records<R> {
     /// Bytes read so far.
     pub const fn consumed(&self) -> u64 {
         self.consumed
-    }
-
-    /// The reader, to start over.
-    pub fn into_inner(self) -> R {
-        self.reader
     }
 
     /// The next record that is not a blank line; none at the end. A record that is too long, or

@@ -14,7 +14,8 @@ mod read;
 mod values;
 mod write;
 
-pub use read::{Reader, read};
+pub use read::{Reader, read, to_column};
+pub use values::kind;
 pub use write::{Writer, write};
 
 /// Rows of a batch: what one call of a transform or a model takes at most.

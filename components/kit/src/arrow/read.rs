@@ -5,7 +5,7 @@
 
 use std::io::{Read, Seek};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_ipc::{Block, reader::FileReader};
 
 use super::{
@@ -105,30 +105,28 @@ fn to_table(batch: &RecordBatch, fields: &[Field]) -> Result<Table, String> {
         .columns()
         .iter()
         .zip(fields)
-        .map(|(array, field)| {
-            Ok(Column {
-                name: field.name.clone(),
-                values: values(array).ok_or_else(|| {
-                    format!(
-                        "column '{}' can't be read: {}",
-                        field.name,
-                        array.data_type()
-                    )
-                })?,
-                // Of a dictionary, a row is null where its key or the key's value is.
-                nulls: array.logical_nulls().map_or_else(Vec::new, |nulls| {
-                    (0..)
-                        .zip(nulls.iter())
-                        .filter(|(_, valid)| !valid)
-                        .map(|(number, _)| number)
-                        .collect()
-                }),
-            })
-        })
+        .map(|(array, field)| to_column(&field.name, array))
         .collect::<Result<_, String>>()?;
     Ok(Table {
         rows: batch.num_rows(),
         columns,
+    })
+}
+
+/// An array of a type that has a [`kind`](super::kind) as a column.
+pub fn to_column(name: &str, array: &ArrayRef) -> Result<Column, String> {
+    Ok(Column {
+        name: name.to_owned(),
+        values: values(array)
+            .ok_or_else(|| format!("column '{name}' can't be read: {}", array.data_type()))?,
+        // Of a dictionary, a row is null where its key or the key's value is.
+        nulls: array.logical_nulls().map_or_else(Vec::new, |nulls| {
+            (0..)
+                .zip(nulls.iter())
+                .filter(|(_, valid)| !valid)
+                .map(|(number, _)| number)
+                .collect()
+        }),
     })
 }
 
@@ -226,7 +224,7 @@ mod tests {
         use std::sync::Arc;
 
         use arrow_array::{
-            ArrayRef, DictionaryArray, Float32Array, Int8Array, LargeStringArray, StringViewArray,
+            DictionaryArray, Float32Array, Int8Array, LargeStringArray, StringViewArray,
             Time32SecondArray, TimestampNanosecondArray, UInt32Array, types::Int8Type,
         };
         use arrow_ipc::writer::FileWriter;
@@ -315,7 +313,7 @@ mod tests {
     fn a_null_among_the_values_of_a_dictionary_is_a_null() {
         use std::sync::Arc;
 
-        use arrow_array::{ArrayRef, DictionaryArray, Int8Array, StringArray, types::Int8Type};
+        use arrow_array::{DictionaryArray, Int8Array, StringArray, types::Int8Type};
         use arrow_ipc::writer::FileWriter;
 
         let keys = Int8Array::from(vec![Some(0), Some(1), None, Some(0)]);

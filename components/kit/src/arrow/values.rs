@@ -10,8 +10,8 @@ use arrow_schema::{DataType, TimeUnit};
 
 use crate::table::{Kind, Values};
 
-/// The kind that a type is read as.
-pub(super) fn kind(data_type: &DataType) -> Option<Kind> {
+/// The kind that a type of Arrow is read as; none where it is not read.
+pub fn kind(data_type: &DataType) -> Option<Kind> {
     Some(match data_type {
         DataType::Float32 | DataType::Float64 => Kind::Floats,
         DataType::Int8

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Values;
+use super::{Kind, Values};
 
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,10 +165,15 @@ impl Column {
         }
     }
 
-    /// Adds the rows of a column of the same kind, but for texts and categories, which mix.
+    /// Adds the rows of a column of the same kind. Texts and categories mix, and become texts.
     /// Another kind is an error.
-    pub fn append(&mut self, other: Self) -> Result<(), String> {
+    pub fn append(&mut self, mut other: Self) -> Result<(), String> {
         let before = self.values.len();
+        match (self.values.kind(), other.values.kind()) {
+            (Kind::Categories, Kind::Texts) => self.values.spell_out(),
+            (Kind::Texts, Kind::Categories) => other.values.spell_out(),
+            _ => {}
+        }
         match (&mut self.values, other.values) {
             (Values::Floats(to), Values::Floats(from)) => to.extend(from),
             (Values::Integers(to), Values::Integers(from))
@@ -249,6 +254,26 @@ mod tests {
             labels,
             [text("a"), text("b"), None, text("c"), text("b"), None]
         );
+    }
+
+    #[test]
+    fn texts_and_categories_mix() {
+        let texts = |texts: &[&str]| Column {
+            name: "c".to_owned(),
+            values: Values::Texts(texts.iter().map(ToString::to_string).collect()),
+            nulls: vec![],
+        };
+        let mut column = categories(&["a", "b"], &[1, 9], &[1]);
+        column.append(texts(&["x"])).unwrap();
+        column.append(categories(&["z"], &[0, 0], &[0])).unwrap();
+        let labels: Vec<_> = (0..5).map(|row| column.text(row)).collect();
+        assert_eq!(labels, [Some("b"), None, Some("x"), None, Some("z")]);
+        assert_eq!(column.values.kind(), Kind::Texts);
+        let numbers = Column {
+            values: Values::Integers(vec![1]),
+            ..texts(&[])
+        };
+        assert!(column.append(numbers).unwrap_err().contains("integers"));
     }
 
     #[test]

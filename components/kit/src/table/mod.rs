@@ -7,21 +7,25 @@
 //! - `column`, `rows`: columns, and columns of one length
 //! - `label`: a value in its one canonical spelling, a moment in parts of the calendar
 //! - `convert`: values of one kind as another
+//! - `timestamp`: times as texts
 
 mod column;
 mod convert;
 mod kind;
 mod label;
 mod rows;
+mod timestamp;
 mod values;
 
 pub use column::Column;
 pub use kind::{Field, Kind};
 pub use label::{Civil, civil, timestamp_label};
 pub use rows::Table;
+pub use timestamp::timestamp;
 pub use values::Values;
 
-/// Reserved column: the line of the source on which the row began, from 1, the header included.
+/// Reserved column: the line of the source on which the row began, from 1, the header included. Of
+/// a source without lines, such as Parquet, it is the row's number from 1.
 pub const ROW: &str = "septet:row";
 
 /// The column of a file of predictions that tells the same line.

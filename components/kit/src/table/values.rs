@@ -37,6 +37,18 @@ impl Values {
         }
     }
 
+    /// Categories as texts; the slot of a null is then an empty text where its code says nothing.
+    /// Other kinds stay as they are.
+    pub fn spell_out(&mut self) {
+        if let Self::Categories { dictionary, codes } = self {
+            let texts = codes
+                .iter()
+                .map(|code| dictionary.get(*code as usize).cloned().unwrap_or_default())
+                .collect();
+            *self = Self::Texts(texts);
+        }
+    }
+
     /// Rows.
     pub const fn len(&self) -> usize {
         match self {
