@@ -57,6 +57,23 @@ impl Matrix {
         }
     }
 
+    /// A copy of these rows, in this order; a row that is not there is left out.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        let mut values = Vec::with_capacity(rows.len().saturating_mul(self.columns));
+        let there = rows.iter().filter(|row| (**row as usize) < self.rows);
+        let mut taken = 0;
+        for row in there {
+            values.extend_from_slice(self.row(*row as usize));
+            taken += 1;
+        }
+        Self {
+            rows: taken,
+            columns: self.columns,
+            values,
+        }
+    }
+
     /// A copy of a column; empty where there is none.
     pub fn column(&self, column: usize) -> Vec<f64> {
         (0..self.rows)
@@ -76,6 +93,7 @@ mod tests {
         let matrix = Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 4.0]).unwrap();
         assert_eq!(matrix.row(1), [3.0, 4.0]);
         assert_eq!(matrix.column(1), [2.0, 4.0]);
+        assert_eq!(matrix.take(&[1, 2, 1]).values, [3.0, 4.0, 3.0, 4.0]);
         assert_eq!(matrix.get(0, 2), None);
         assert!(matrix.row(2).is_empty());
     }

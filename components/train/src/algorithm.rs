@@ -3,9 +3,13 @@
 use septet_kit::{matrix::Matrix, model::Model, preprocessing::Task};
 
 use crate::{
-    forest::RandomForest,
+    bayes::GaussianNb,
+    boosting::GradientBoosting,
+    coordinates::{ElasticNet, Lasso},
+    forest::{DecisionTree, RandomForest},
     least_squares::LinearRegression,
     logistic::LogisticRegression,
+    neighbours::NearestNeighbours,
     ridge::Ridge,
     settings::{Setting, Settings},
 };
@@ -17,8 +21,39 @@ pub struct Rows<'a> {
     pub features: &'a Matrix,
     /// Of each row: the class's index, or the value; finite.
     pub target: &'a [f64],
-    /// Number of classes, each of which has a row; 0 for regression.
+    /// Number of classes, of which one may have no row; 0 for regression.
     pub classes: usize,
+    /// Of each row, 0 or more, if they are not all 1; not all are 0.
+    pub weights: Option<&'a [f64]>,
+    /// Of each row, if some stay together: the number of its unit, from 0 without a gap.
+    pub units: Option<&'a [u32]>,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows without weights, each a unit of its own.
+    pub const fn plain(features: &'a Matrix, target: &'a [f64], classes: usize) -> Self {
+        Self {
+            features,
+            target,
+            classes,
+            weights: None,
+            units: None,
+        }
+    }
+
+    /// A row's weight.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.weights
+            .and_then(|weights| weights.get(row))
+            .copied()
+            .unwrap_or(1.0)
+    }
+
+    /// Sum of the weights.
+    pub fn total(&self) -> f64 {
+        self.weights
+            .map_or(self.features.rows as f64, |weights| weights.iter().sum())
+    }
 }
 
 /// What an algorithm learned.
@@ -31,6 +66,17 @@ pub struct Learned {
     pub held_out: Option<HeldOut>,
     /// For the reader of the report.
     pub notes: Vec<String>,
+}
+
+impl Learned {
+    /// A model of which there is no more to say.
+    pub const fn of(model: Model) -> Self {
+        Self {
+            model,
+            held_out: None,
+            notes: vec![],
+        }
+    }
 }
 
 /// Predictions for train rows by what did not learn from them.
@@ -60,6 +106,24 @@ pub trait Algorithm: Sync {
     /// Bytes that it needs at most for a table of this shape, its numbers (8 bytes each) included.
     fn memory(&self, rows: u64, columns: u64, classes: u64, settings: &Settings) -> u64;
 
+    /// Whether rows may have weights.
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    /// Whether what it learned tells, of each row, what parts of the model say that did not learn
+    /// from it; see [`Learned::held_out`].
+    fn holds_out(&self) -> bool {
+        false
+    }
+
+    /// Numbers that are looked at for one prediction by what so many rows teach, where that grows
+    /// with the rows: then fewer rows are cross-validated, and `auto` leaves the algorithm out
+    /// where they are many.
+    fn row_cost(&self, _rows: u64, _columns: u64) -> Option<u64> {
+        None
+    }
+
     /// Learns. Equal rows, settings and seed give equal models.
     fn learn(
         &self,
@@ -70,19 +134,33 @@ pub trait Algorithm: Sync {
     ) -> Result<Learned, String>;
 }
 
-/// All algorithms.
-const ALL: [&dyn Algorithm; 4] = [
+/// All algorithms, those with simpler models first.
+const ALL: [&dyn Algorithm; 10] = [
     &LogisticRegression,
-    &RandomForest,
     &LinearRegression,
     &Ridge,
+    &Lasso,
+    &ElasticNet,
+    &GaussianNb,
+    &NearestNeighbours,
+    &DecisionTree,
+    &RandomForest,
+    &GradientBoosting,
 ];
+
+/// Compares all.
+pub const AUTO: &str = "auto";
+
+/// All algorithms for an ML task.
+pub fn fitting(task: Task) -> impl Iterator<Item = &'static dyn Algorithm> {
+    ALL.into_iter().filter(move |a| a.tasks().contains(&task))
+}
 
 /// The algorithm of this name, or the task's default: `logistic-regression` or `ridge`.
 pub fn choose(name: Option<&str>, task: Task) -> Result<&'static dyn Algorithm, String> {
-    let fitting = || {
-        let fit = ALL.into_iter().filter(|a| a.tasks().contains(&task));
-        fit.map(Algorithm::name).collect::<Vec<_>>().join(", ")
+    let known = || {
+        let names = fitting(task).map(Algorithm::name);
+        names.chain([AUTO]).collect::<Vec<_>>().join(", ")
     };
     let name = name.unwrap_or(match task {
         Task::Classification => LogisticRegression.name(),
@@ -94,7 +172,7 @@ pub fn choose(name: Option<&str>, task: Task) -> Result<&'static dyn Algorithm, 
         format!(
             "there is no algorithm '{}': choose one of {} for {}",
             shown.escape_debug(),
-            fitting(),
+            known(),
             task.name()
         )
     })?;
@@ -104,7 +182,7 @@ pub fn choose(name: Option<&str>, task: Task) -> Result<&'static dyn Algorithm, 
         Err(format!(
             "{name} can't do {}: choose one of {}",
             task.name(),
-            fitting()
+            known()
         ))
     }
 }
@@ -125,12 +203,13 @@ mod tests {
         let told = |name, task| choose(Some(name), task).err().unwrap();
         assert_eq!(
             told("xgboost", Task::Regression),
-            "there is no algorithm 'xgboost': choose one of random-forest, linear-regression, \
-             ridge for regression"
+            "there is no algorithm 'xgboost': choose one of linear-regression, ridge, lasso, \
+             elastic-net, knn, decision-tree, random-forest, gradient-boosting, auto for regression"
         );
         assert_eq!(
             told("ridge", Task::Classification),
-            "ridge can't do classification: choose one of logistic-regression, random-forest"
+            "ridge can't do classification: choose one of logistic-regression, \
+             gaussian-nb, knn, decision-tree, random-forest, auto"
         );
     }
 }

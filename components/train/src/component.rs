@@ -30,8 +30,9 @@ use septet_kit::{
 use serde::de::DeserializeOwned;
 
 use crate::{
+    plan::{Parameters, Plan},
     rows,
-    training::{Given, Parameters, Plan},
+    training::Given,
 };
 
 /// Bytes of the preprocessing and of the reference: both go into the bundle's manifest.

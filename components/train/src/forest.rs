@@ -1,45 +1,25 @@
-//! Random forest: smartcore's trees, grown one by one.
+//! Random forest: trees on bootstraps, each split on some features, as scikit-learn's.
 //!
-//! Each tree is a smartcore forest of one, with a seed of its own drawn from the run's: the same
-//! bootstrap and the same choice of features at each split as in one forest of many, but each tree
-//! can be reported and its rows are known, so that the rows that it did not see tell how good it is.
-//!
-//! Two classes are grown by smartcore's regression trees on 0 and 1: the variance of such a target
-//! is half of Gini's impurity, so that the splits are the same, and smartcore's regression trees
-//! need memory for the table once, where its classification trees keep the whole table's row
-//! counts in each open node. More classes have to take the latter.
+//! The bootstrap draws units, not rows: equal rows are all in a tree's bag or all out of it, so
+//! that the rows that a tree did not see tell how good it is. Weights multiply a row's count.
 
 use septet_kit::{
     matrix::Matrix,
-    model::{Forest, Model, Node, walk},
+    model::{Forest, Model, walk},
     preprocessing::Task,
-};
-use smartcore::{
-    ensemble::{
-        random_forest_classifier::{RandomForestClassifier, RandomForestClassifierParameters},
-        random_forest_regressor::{RandomForestRegressor, RandomForestRegressorParameters},
-    },
-    error::Failed,
-    linalg::basic::matrix::DenseMatrix,
 };
 
 use crate::{
     algorithm::{Algorithm, HeldOut, Learned, Progress, Rows},
-    least_squares::told,
-    settings::{Range, Setting, Settings},
-    trees::Grown,
+    settings::{Setting, Settings},
+    tree::{self, Bins, ClassTally, Grower, Limits, Random, Request, ValueTally},
 };
-
-/// Train rows for each node that is open at once. On labels that are pure noise, the worst there
-/// is, one node in about 40 rows was seen to be.
-const OPEN_ROWS: u64 = 25;
-const TOO_MANY: &str = "the forest has too many nodes: lower n_estimators or raise \
-                        min_samples_leaf";
-
-type Table = DenseMatrix<f64>;
 
 /// See the module's page.
 pub(crate) struct RandomForest;
+
+/// One tree on all rows.
+pub(crate) struct DecisionTree;
 
 impl Algorithm for RandomForest {
     fn name(&self) -> &'static str {
@@ -50,60 +30,25 @@ impl Algorithm for RandomForest {
         &[Task::Classification, Task::Regression]
     }
 
+    fn holds_out(&self) -> bool {
+        true
+    }
+
     fn settings(&self, task: Task) -> Vec<Setting> {
-        let whole = |name, default, least, greatest| Setting {
-            name,
-            range: Range::Whole {
-                default,
-                least,
-                greatest,
-            },
+        let features = match task {
+            Task::Classification => "sqrt",
+            Task::Regression => "all",
         };
-        vec![
-            whole("n_estimators", Some(100), 1, 10_000),
-            whole("max_depth", None, 1, 60_000),
-            whole("min_samples_leaf", Some(1), 1, 1_000_000_000),
-            whole("min_samples_split", Some(2), 2, 1_000_000_000),
-            Setting {
-                name: "max_features",
-                range: Range::Features {
-                    default: match task {
-                        Task::Classification => "sqrt",
-                        Task::Regression => "all",
-                    },
-                },
-            },
-        ]
+        let mut settings = vec![Setting::whole("n_estimators", Some(100), 1, 10_000)];
+        settings.extend(tree::settings(None, features));
+        settings
     }
 
     fn memory(&self, rows: u64, columns: u64, classes: u64, settings: &Settings) -> u64 {
-        // A cell: once row after row, once column after column, its order, its place in a tree.
-        let cells = rows.saturating_mul(columns).saturating_mul(8 + 8 + 8 + 8);
-        let outputs = rows.saturating_mul(classes.max(1).saturating_add(2) * 8);
-        let open = if classes > 2 {
-            // Nodes that are open at once, each with the counts of all rows.
-            let by_rows =
-                rows / OPEN_ROWS / u64::from(settings.whole("min_samples_leaf").unwrap_or(1));
-            let by_depth = settings
-                .whole("max_depth")
-                .and_then(|depth| 1u64.checked_shl(depth))
-                .unwrap_or(u64::MAX);
-            by_rows
-                .min(by_depth)
-                .saturating_add(2)
-                .saturating_mul(rows)
-                .saturating_mul(4)
-        } else {
-            0
-        };
-        // All trees: fully grown, each has a node for about each row.
+        // Votes of the trees that did not see a row.
+        let votes = rows.saturating_mul(classes.max(1)).saturating_mul(3 * 8);
         let trees = u64::from(settings.whole("n_estimators").unwrap_or(100));
-        let leaf = u64::from(settings.whole("min_samples_leaf").unwrap_or(1));
-        let nodes = (rows.saturating_mul(3) / 2 / leaf).saturating_mul(16);
-        cells
-            .saturating_add(outputs)
-            .saturating_add(open)
-            .saturating_add(nodes.saturating_mul(trees.saturating_add(30)))
+        memory(rows, columns, classes, trees, settings).saturating_add(votes)
     }
 
     fn learn(
@@ -113,42 +58,9 @@ impl Algorithm for RandomForest {
         seed: u64,
         progress: &mut Progress<'_>,
     ) -> Result<Learned, String> {
-        let Rows {
-            features,
-            target,
-            classes,
-        } = rows;
-        let columns = features.columns;
-        let table = column_major(features).map_err(|error| told(&error))?;
-        let labels: Vec<u32> = target.iter().map(|class| *class as u32).collect();
-        let values = target.to_vec();
         let trees = u64::from(settings.whole("n_estimators").unwrap_or(100));
-        let mut out_of_bag = OutOfBag::new(features.rows, classes);
-        let (mut roots, mut nodes) = (vec![], vec![]);
-        let mut seeds = seed;
-        for tree in 0..trees {
-            let root = u32::try_from(nodes.len()).map_err(|_| TOO_MANY.to_owned())?;
-            let seed = next_seed(&mut seeds);
-            let fresh = if classes > 2 {
-                grow_classes(&table, &labels, settings, columns, seed)?
-                    .flatten(&mut nodes, |x| x)?
-            } else {
-                let grown = grow_values(&table, &values, settings, columns, seed)?;
-                // Of two classes, a leaf votes for the one that has more of its rows.
-                let vote = |share: f64| f64::from(u8::from(share > 0.5));
-                grown.flatten(&mut nodes, |x| if classes == 2 { vote(x) } else { x })?
-            };
-            out_of_bag.add(&nodes, root, features, &fresh);
-            roots.push(root);
-            progress(tree + 1, Some(trees));
-        }
-        drop(table);
-        let forest = Forest::new(columns, roots, nodes)?;
-        let model = if classes > 0 {
-            Model::ForestClassifier { classes, forest }.checked()?
-        } else {
-            Model::ForestRegressor(forest)
-        };
+        let mut out_of_bag = OutOfBag::new(rows.features.rows, rows.classes);
+        let model = grow(rows, settings, trees, Some(&mut out_of_bag), seed, progress)?;
         Ok(Learned {
             model,
             held_out: Some(out_of_bag.finish()),
@@ -157,80 +69,158 @@ impl Algorithm for RandomForest {
     }
 }
 
-/// smartcore's trees go through the table column by column.
-fn column_major(features: &Matrix) -> Result<Table, Failed> {
-    let mut values = Vec::with_capacity(features.values.len());
-    for column in 0..features.columns {
-        values.extend(
-            features
-                .values
-                .iter()
-                .skip(column)
-                .step_by(features.columns),
-        );
+impl Algorithm for DecisionTree {
+    fn name(&self) -> &'static str {
+        "decision-tree"
     }
-    DenseMatrix::new(features.rows, features.columns, values, true)
+
+    fn tasks(&self) -> &'static [Task] {
+        &[Task::Classification, Task::Regression]
+    }
+
+    fn settings(&self, _: Task) -> Vec<Setting> {
+        tree::settings(None, "all")
+    }
+
+    fn memory(&self, rows: u64, columns: u64, classes: u64, settings: &Settings) -> u64 {
+        memory(rows, columns, classes, 1, settings)
+    }
+
+    fn learn(
+        &self,
+        rows: Rows<'_>,
+        settings: &Settings,
+        seed: u64,
+        progress: &mut Progress<'_>,
+    ) -> Result<Learned, String> {
+        Ok(Learned::of(grow(rows, settings, 1, None, seed, progress)?))
+    }
 }
 
-/// smartcore counts the root as a level.
-fn levels(settings: &Settings) -> Option<u16> {
-    let depth = settings.whole("max_depth")?;
-    Some(u16::try_from(depth).unwrap_or(u16::MAX).saturating_add(1))
+/// Bytes for so many trees at most.
+fn memory(rows: u64, columns: u64, classes: u64, trees: u64, settings: &Settings) -> u64 {
+    let nodes = tree::nodes(rows, classes, settings).saturating_mul(trees);
+    bins_memory(rows, columns)
+        // Encoding copies the trees twice, when the rows are gone.
+        .saturating_add(nodes.saturating_mul(2))
 }
 
-/// A tree for several classes.
-fn grow_classes(
-    table: &Table,
-    labels: &Vec<u32>,
+/// Bytes of the rows, of their bins and of what a tree keeps of each row.
+pub(crate) const fn bins_memory(rows: u64, columns: u64) -> u64 {
+    let cells = rows.saturating_mul(columns).saturating_mul(8 + 2);
+    cells.saturating_add(rows.saturating_mul(12 * 8))
+}
+
+/// Grows trees: on all rows, or on bootstraps of which the rows that are left out are asked.
+fn grow(
+    rows: Rows<'_>,
     settings: &Settings,
-    columns: usize,
+    trees: u64,
+    mut out_of_bag: Option<&mut OutOfBag>,
     seed: u64,
-) -> Result<Grown, String> {
-    let parameters = RandomForestClassifierParameters {
-        max_depth: levels(settings),
-        min_samples_leaf: settings.whole("min_samples_leaf").unwrap_or(1) as usize,
-        min_samples_split: settings.whole("min_samples_split").unwrap_or(2) as usize,
-        n_trees: 1,
-        m: Some(settings.features("max_features", columns)),
-        keep_samples: true,
-        seed,
-        ..RandomForestClassifierParameters::default()
+    progress: &mut Progress<'_>,
+) -> Result<Model, String> {
+    let Rows {
+        features,
+        target,
+        classes,
+        ..
+    } = rows;
+    let columns = features.columns;
+    let bins = Bins::of(features, &mut || progress(0, Some(trees)));
+    let mut grower = Grower::new(&bins, Limits::of(settings, columns));
+    let labels: Vec<u32> = if classes > 2 {
+        target.iter().map(|class| *class as u32).collect()
+    } else {
+        vec![]
     };
-    let forest = RandomForestClassifier::fit(table, labels, parameters);
-    Grown::of_classifier(&forest.map_err(|error| told(&error))?)
+    let mut by_class = ClassTally::new(&labels, classes);
+    // Of two classes, the variance of 0 and 1 is half of Gini's impurity.
+    let mut by_value = ValueTally::new(target);
+    let mut shares = Matrix::zeros(0, classes);
+    let (mut roots, mut nodes) = (vec![], vec![]);
+    let mut seeds = Random::new(seed);
+    let mut weights = rows
+        .weights
+        .map_or(vec![1.0; features.rows], <[f64]>::to_vec);
+    for tree in 0..trees {
+        let root = nodes.len();
+        let mut random = Random::new(seeds.next());
+        if out_of_bag.is_some() {
+            bootstrap(rows, &mut random, &mut weights);
+        }
+        let mut leaf = |sums: &[f64]| match sums {
+            [mean] if classes == 2 => mean.clamp(0.0, 1.0),
+            [mean] => *mean,
+            weights => leaf_of(weights, &mut shares),
+        };
+        let mut request = Request {
+            weights: &weights,
+            random: &mut random,
+            nodes: &mut nodes,
+            leaf: &mut leaf,
+            tick: &mut || progress(tree, Some(trees)),
+        };
+        if classes > 2 {
+            grower.grow(&mut by_class, &mut request)?;
+        } else {
+            grower.grow(&mut by_value, &mut request)?;
+        }
+        if let Some(out_of_bag) = &mut out_of_bag {
+            let root = root as u32;
+            let leaf = |row: usize| walk(&nodes, root, features.row(row));
+            out_of_bag.add(&weights, &shares, leaf, &mut || progress(tree, Some(trees)));
+        }
+        roots.push(root as u32);
+        progress(tree + 1, Some(trees));
+    }
+    let forest = Forest::new(columns, roots, nodes)?;
+    if classes > 0 {
+        Model::ForestClassifier { forest, shares }.checked()
+    } else {
+        Ok(Model::ForestRegressor(forest))
+    }
 }
 
-/// A tree for a value.
-fn grow_values(
-    table: &Table,
-    values: &Vec<f64>,
-    settings: &Settings,
-    columns: usize,
-    seed: u64,
-) -> Result<Grown, String> {
-    let parameters = RandomForestRegressorParameters {
-        max_depth: levels(settings),
-        min_samples_leaf: settings.whole("min_samples_leaf").unwrap_or(1) as usize,
-        min_samples_split: settings.whole("min_samples_split").unwrap_or(2) as usize,
-        n_trees: 1,
-        m: Some(settings.features("max_features", columns)),
-        keep_samples: true,
-        seed,
-    };
-    let forest = RandomForestRegressor::fit(table, values, parameters);
-    Grown::of_regressor(&forest.map_err(|error| told(&error))?)
+/// A leaf's value from the weight of each class: the class, or a row of shares.
+fn leaf_of(weights: &[f64], shares: &mut Matrix) -> f64 {
+    let all: f64 = weights.iter().sum();
+    let mut there = weights
+        .iter()
+        .enumerate()
+        .filter(|(_, weight)| **weight > 0.0);
+    match (there.next(), there.next()) {
+        (Some((class, _)), None) => class as f64,
+        (None, _) => 0.0,
+        _ => {
+            shares
+                .values
+                .extend(weights.iter().map(|weight| weight / all));
+            shares.rows += 1;
+            (weights.len() + shares.rows - 1) as f64
+        }
+    }
 }
 
-/// The next of a run of well-mixed seeds (Steele, Lea and Flood's splitmix64).
-const fn next_seed(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// Draws as many units as there are, with replacement; a row weighs as often as its unit is drawn.
+fn bootstrap(rows: Rows<'_>, random: &mut Random, weights: &mut [f64]) {
+    let count = rows.features.rows;
+    let units = rows.units.and_then(|units| units.iter().max());
+    let units = units.map_or(count, |last| *last as usize + 1);
+    let mut drawn = vec![0u32; units];
+    for _ in 0..units {
+        if let Some(times) = drawn.get_mut(random.below(units)) {
+            *times += 1;
+        }
+    }
+    for (row, weight) in weights.iter_mut().enumerate() {
+        let unit = rows.units.and_then(|units| units.get(row));
+        let times = drawn.get(unit.map_or(row, |unit| *unit as usize));
+        *weight = rows.weight(row) * times.copied().map_or(0.0, f64::from);
+    }
 }
 
-/// Votes, or sums of values, of the trees that did not learn from a row.
+/// Sums of what the trees that did not learn from a row say of it.
 struct OutOfBag {
     classes: usize,
     sums: Matrix,
@@ -246,18 +236,38 @@ impl OutOfBag {
         }
     }
 
-    fn add(&mut self, nodes: &[Node], root: u32, features: &Matrix, fresh: &[bool]) {
-        let rows = fresh.iter().zip(&mut self.trees).enumerate();
-        for (row, (_, trees)) in rows.filter(|(_, (fresh, _))| **fresh) {
-            let leaf = walk(nodes, root, features.row(row));
-            let (column, value) = if self.classes > 0 {
-                (leaf as usize, 1.0)
-            } else {
-                (0, leaf)
-            };
-            if let Some(sum) = self.sums.row_mut(row).get_mut(column) {
-                *sum += value;
-                *trees += 1;
+    fn add(
+        &mut self,
+        weights: &[f64],
+        shares: &Matrix,
+        leaf: impl Fn(usize) -> f64,
+        tick: &mut dyn FnMut(),
+    ) {
+        let out = weights.iter().zip(&mut self.trees).enumerate();
+        for (row, (_, trees)) in out.filter(|(_, (weight, _))| **weight <= 0.0) {
+            let leaf = leaf(row);
+            let sums = self.sums.row_mut(row);
+            match (self.classes, &mut *sums) {
+                (0, [sum]) => *sum += leaf,
+                (_, [first, second]) => {
+                    *first += 1.0 - leaf;
+                    *second += leaf;
+                }
+                _ => {
+                    let class = leaf as usize;
+                    if let Some(sum) = sums.get_mut(class) {
+                        *sum += 1.0;
+                    } else {
+                        let shares = shares.row(class - self.classes);
+                        sums.iter_mut()
+                            .zip(shares)
+                            .for_each(|(sum, share)| *sum += share);
+                    }
+                }
+            }
+            *trees += 1;
+            if row % 65_536 == 0 {
+                tick();
             }
         }
     }
@@ -298,33 +308,42 @@ mod tests {
         (features, target)
     }
 
-    fn learn(target: &[f64], classes: usize, given: &[(&str, u32)], seed: u64) -> (Learned, u64) {
-        let (features, _) = quarters();
+    fn halves(target: &[f64]) -> Vec<f64> {
+        target.iter().map(|class| class % 2.0).collect()
+    }
+
+    fn learn(
+        algorithm: &dyn Algorithm,
+        rows: Rows<'_>,
+        given: &[(&str, u32)],
+        seed: u64,
+    ) -> Learned {
         let given: Values = given
             .iter()
             .map(|(name, value)| ((*name).to_owned(), json!(value)))
             .collect();
-        let known = RandomForest.settings(Task::Classification);
+        let known = algorithm.settings(Task::Classification);
         let settings = Settings::check("x", &known, &given).unwrap();
-        let rows = Rows {
-            features: &features,
-            target,
-            classes,
+        algorithm
+            .learn(rows, &settings, seed, &mut |_, _| {})
+            .unwrap()
+    }
+
+    fn nodes(model: &Model) -> usize {
+        let (Model::ForestClassifier { forest, .. } | Model::ForestRegressor(forest)) = model
+        else {
+            panic!()
         };
-        let mut steps = 0;
-        let learned = RandomForest
-            .learn(rows, &settings, seed, &mut |_, _| steps += 1)
-            .unwrap();
-        (learned, steps)
+        forest.nodes().len()
     }
 
     #[test]
     fn quarters_are_learned_and_held_out_rows_tell() {
         let (features, target) = quarters();
-        let halves: Vec<f64> = target.iter().map(|class| class % 2.0).collect();
+        let halves = halves(&target);
         for (target, classes) in [(&target, 4), (&halves, 2), (&target, 0)] {
-            let (learned, steps) = learn(target, classes, &[("n_estimators", 20)], 7);
-            assert_eq!(steps, 20);
+            let rows = Rows::plain(&features, target, classes);
+            let learned = learn(&RandomForest, rows, &[("n_estimators", 20)], 7);
             let near = |matrix: &Matrix, row: usize, truth: f64| {
                 let row = matrix.row(row);
                 if classes == 0 {
@@ -334,57 +353,109 @@ mod tests {
                 }
             };
             let now = learned.model.predict(&features);
-            let right = (0..400)
-                .filter(|row| near(&now, *row, target[*row]))
-                .count();
-            assert!(right > 395, "{classes}: {right}");
+            let right = (0..400).filter(|row| near(&now, *row, target[*row]));
+            assert!(right.count() > 395, "{classes}");
             let held_out = learned.held_out.unwrap();
             assert!(held_out.rows.len() > 390);
             let rows = held_out.rows.iter().enumerate();
-            let right = rows
-                .filter(|(at, row)| near(&held_out.predictions, *at, target[**row as usize]))
-                .count();
-            assert!(right > 370, "{classes}: {right}");
+            let right =
+                rows.filter(|(at, row)| near(&held_out.predictions, *at, target[**row as usize]));
+            assert!(right.count() > 370, "{classes}");
         }
     }
 
     #[test]
+    fn one_tree_parts_all_that_can_be_parted() {
+        let (features, target) = quarters();
+        let rows = Rows::plain(&features, &target, 4);
+        let model = learn(&DecisionTree, rows, &[], 7).model;
+        assert_eq!(nodes(&model), 7);
+        let predictions = model.predict(&features);
+        for (row, class) in target.iter().enumerate() {
+            assert_eq!(predictions.get(row, *class as usize), Some(1.0));
+        }
+    }
+
+    #[test]
+    fn leaves_hold_weighted_shares() {
+        let features = Matrix::zeros(3, 1);
+        let weights = Some(&[1.0, 2.0, 1.0][..]);
+        let learned = |target: &[f64], classes| {
+            let rows = Rows {
+                weights,
+                ..Rows::plain(&features, target, classes)
+            };
+            let model = learn(&DecisionTree, rows, &[], 7).model;
+            model.predict(&Matrix::zeros(1, 1)).values
+        };
+        assert_eq!(learned(&[0.0, 1.0, 2.0], 3), [0.25, 0.5, 0.25]);
+        assert_eq!(learned(&[0.0, 1.0, 1.0], 2), [0.25, 0.75]);
+        assert_eq!(learned(&[1.0, 3.0, 5.0], 0), [3.0]);
+    }
+
+    #[test]
+    fn weights_move_the_first_split() {
+        let features = Matrix::new(6, 1, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).unwrap();
+        let target = [0.0, 1.0, 0.0, 0.0, 1.0, 1.0];
+        let threshold = |weights| {
+            let rows = Rows {
+                weights,
+                ..Rows::plain(&features, &target, 2)
+            };
+            let model = learn(&DecisionTree, rows, &[("max_depth", 1)], 0).model;
+            let Model::ForestClassifier { forest, .. } = model else {
+                panic!()
+            };
+            forest.nodes()[0].threshold
+        };
+        let near = |now: f64, expected: f64| assert!((now - expected).abs() < 1e-12, "{now}");
+        near(threshold(None), 3.5);
+        near(threshold(Some(&[9.0, 9.0, 1.0, 1.0, 1.0, 1.0])), 0.5);
+    }
+
+    #[test]
     fn the_seed_decides() {
-        let (_, target) = quarters();
+        let (features, target) = quarters();
         let bytes = |seed| {
-            learn(&target, 4, &[("n_estimators", 3)], seed)
-                .0
-                .model
-                .encode()
+            let rows = Rows::plain(&features, &target, 4);
+            let learned = learn(&RandomForest, rows, &[("n_estimators", 3)], seed);
+            learned.model.encode()
         };
         assert_eq!(bytes(1), bytes(1));
         assert_ne!(bytes(1), bytes(2));
     }
 
     #[test]
-    fn depth_is_counted_as_scikit_learn_does() {
-        let (_, target) = quarters();
-        let halves: Vec<f64> = target.iter().map(|class| class % 2.0).collect();
-        for (target, classes) in [(&target, 4), (&halves, 2), (&target, 0)] {
-            let given = [("n_estimators", 1), ("max_depth", 1), ("max_features", 2)];
-            let (learned, _) = learn(target, classes, &given, 7);
-            let (Model::ForestClassifier { forest, .. } | Model::ForestRegressor(forest)) =
-                learned.model
-            else {
-                panic!()
-            };
-            assert_eq!(forest.nodes().len(), 3, "{classes}");
-        }
+    fn units_are_in_the_bag_or_out_of_it() {
+        let features = Matrix::zeros(60, 1);
+        let units: Vec<u32> = (0..60).map(|row| row / 3).collect();
+        let rows = Rows {
+            units: Some(&units),
+            ..Rows::plain(&features, &[0.0; 60], 2)
+        };
+        let mut weights = vec![0.0; 60];
+        bootstrap(rows, &mut Random::new(1), &mut weights);
+        assert!(weights.iter().sum::<f64>() > 59.0);
+        let equal = |unit: &[f64]| unit.iter().all(|w| w.to_bits() == unit[0].to_bits());
+        assert!(weights.chunks(3).all(equal));
+        assert!(weights.contains(&0.0));
     }
 
     #[test]
-    fn leaves_keep_their_least_rows() {
-        let (_, target) = quarters();
-        let given = [("n_estimators", 1), ("min_samples_leaf", 200)];
-        let (learned, _) = learn(&target, 4, &given, 7);
-        let Model::ForestClassifier { forest, .. } = learned.model else {
-            panic!()
-        };
-        assert!(forest.nodes().len() <= 3);
+    fn limits_are_counted_as_scikit_learn_does() {
+        let (features, target) = quarters();
+        let halves = halves(&target);
+        for (target, classes) in [(&target, 4), (&halves, 2), (&target, 0)] {
+            let rows = Rows::plain(&features, target, classes);
+            for given in [
+                [("max_depth", 1), ("max_features", 2)],
+                [("min_samples_leaf", 150), ("max_features", 2)],
+            ] {
+                let model = learn(&DecisionTree, rows, &given, 7).model;
+                assert_eq!(nodes(&model), 3, "{classes}");
+            }
+            let model = learn(&DecisionTree, rows, &[("min_samples_split", 401)], 7).model;
+            assert_eq!(nodes(&model), 1);
+        }
     }
 }

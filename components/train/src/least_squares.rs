@@ -77,26 +77,31 @@ pub(crate) struct Means {
 
 impl Means {
     pub(crate) fn of(rows: Rows<'_>) -> Self {
-        let count = rows.features.rows as f64;
+        let total = rows.total();
         let mut features = vec![0.0; rows.features.columns];
-        for row in 0..rows.features.rows {
+        let mut mean = 0.0;
+        for (row, target) in rows.target.iter().enumerate() {
+            let share = rows.weight(row) / total;
+            mean += target * share;
             for (mean, value) in features.iter_mut().zip(rows.features.row(row)) {
-                *mean += value / count;
+                *mean += value * share;
             }
         }
         Self {
             features,
-            target: rows.target.iter().map(|value| value / count).sum(),
+            target: mean,
         }
     }
 
-    /// One row without the means: the features, then the target.
+    /// One row without the means, times the root of its weight: the features, then the target.
     pub(crate) fn centred(&self, rows: Rows<'_>, row: usize) -> impl Iterator<Item = f64> {
         let target = rows.target.get(row).copied().unwrap_or_default();
+        let root = rows.weight(row).sqrt();
         let features = rows.features.row(row).iter().zip(&self.features);
         features
             .map(|(value, mean)| value - mean)
             .chain([target - self.target])
+            .map(move |value| value * root)
     }
 }
 
@@ -112,11 +117,7 @@ pub(crate) fn learned(means: &Means, weights: Vec<f64>) -> Result<Learned, Strin
         .and_then(|weights| Linear::new(weights, vec![means.target - shift]))
         .map(Model::LinearRegressor)
         .ok_or("the equations have no finite solution: look at the features' scale")?;
-    Ok(Learned {
-        model,
-        held_out: None,
-        notes: vec![],
-    })
+    Ok(Learned::of(model))
 }
 
 /// A failure of smartcore's as a sentence.
@@ -188,11 +189,7 @@ pub(crate) mod tests {
     }
 
     fn learn(features: &Matrix, target: &[f64]) -> (Vec<f64>, f64) {
-        let rows = Rows {
-            features,
-            target,
-            classes: 0,
-        };
+        let rows = Rows::plain(features, target, 0);
         let settings = Settings::default();
         let learned = LinearRegression.learn(rows, &settings, 0, &mut |_, _| {});
         linear(&learned.unwrap().model)
@@ -216,6 +213,20 @@ pub(crate) mod tests {
         let (weights, intercept) = learn(&features, &target);
         near(&weights, &[2.0, -1.0]);
         near(&[intercept], &[5.0]);
+    }
+
+    /// Expected weights: scikit-learn 1.9, `LinearRegression().fit(…, sample_weight=…)`.
+    #[test]
+    fn weights_of_rows_are_scikit_learns() {
+        let features = Matrix::new(4, 1, vec![0.0, 1.0, 2.0, 4.0]).unwrap();
+        let rows = Rows {
+            weights: Some(&[1.0, 2.0, 0.5, 1.0]),
+            ..Rows::plain(&features, &[1.0, 2.0, 2.0, 5.0], 0)
+        };
+        let learned = LinearRegression.learn(rows, &Settings::default(), 0, &mut |_, _| {});
+        let (weights, intercept) = linear(&learned.unwrap().model);
+        near(&weights, &[40.0 / 41.0]);
+        near(&[intercept], &[38.0 / 41.0]);
     }
 
     #[test]

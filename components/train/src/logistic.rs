@@ -1,6 +1,7 @@
 //! Logistic regression: smartcore's L-BFGS on scikit-learn's objective.
 //!
-//! Minimizes mean log loss + |w|² / (2 · C · rows), the intercepts free, as scikit-learn's
+//! Minimizes mean log loss + |w|² / (2 · C · rows), the intercepts free (with weights: their mean
+//! and their sum), as scikit-learn's
 //! `LogisticRegression` does: of two classes with the logistic function, of more with softmax.
 //! smartcore's own `LogisticRegression` has the same objective, but it evaluates the function and
 //! the gradient of one point up to three times, element by element, and tells nothing of its
@@ -22,8 +23,11 @@ use smartcore::optimization::{
 
 use crate::{
     algorithm::{Algorithm, Learned, Progress, Rows},
-    settings::{Range, Setting, Settings},
+    settings::{Setting, Settings},
 };
+
+/// Products between two reports: some milliseconds.
+const STEP: usize = 1 << 24;
 
 /// See the module's page.
 pub(crate) struct LogisticRegression;
@@ -39,30 +43,9 @@ impl Algorithm for LogisticRegression {
 
     fn settings(&self, _: Task) -> Vec<Setting> {
         vec![
-            Setting {
-                name: "C",
-                range: Range::Number {
-                    default: 1.0,
-                    least: 1e-12,
-                    greatest: 1e12,
-                },
-            },
-            Setting {
-                name: "max_iter",
-                range: Range::Whole {
-                    default: Some(1000),
-                    least: 1,
-                    greatest: 1_000_000,
-                },
-            },
-            Setting {
-                name: "tol",
-                range: Range::Number {
-                    default: 1e-6,
-                    least: 0.0,
-                    greatest: 1.0,
-                },
-            },
+            Setting::number("C", 1.0, 1e-12, 1e12),
+            Setting::whole("max_iter", Some(1000), 1, 1_000_000),
+            Setting::number("tol", 1e-6, 0.0, 1.0),
         ]
     }
 
@@ -82,7 +65,7 @@ impl Algorithm for LogisticRegression {
         _: u64,
         progress: &mut Progress<'_>,
     ) -> Result<Learned, String> {
-        let penalty = 1.0 / (settings.number("C") * rows.features.rows as f64);
+        let penalty = 1.0 / (settings.number("C") * rows.total());
         let objective = RefCell::new(Objective::new(rows, penalty, progress));
         let start = vec![0.0; objective.borrow().width()];
         let max_iter = settings.whole("max_iter").unwrap_or(1000) as usize;
@@ -143,6 +126,10 @@ fn model(weights: &[f64], rows: Rows<'_>) -> Result<Model, String> {
 struct Objective<'a, 'p> {
     rows: Rows<'a>,
     penalty: f64,
+    /// 1 / sum of the weights.
+    share: f64,
+    /// Rows between two reports within an evaluation.
+    step: usize,
     progress: &'a mut Progress<'p>,
     evaluations: u64,
     at: Vec<f64>,
@@ -160,6 +147,8 @@ impl<'a, 'p> Objective<'a, 'p> {
         Self {
             rows,
             penalty,
+            share: 1.0 / rows.total(),
+            step: (STEP / width).max(1),
             progress,
             evaluations: 0,
             at: vec![],
@@ -196,7 +185,6 @@ impl<'a, 'p> Objective<'a, 'p> {
             features, target, ..
         } = self.rows;
         let width = features.columns + 1;
-        let share = 1.0 / features.rows as f64;
         let mut loss = 0.0;
         self.gradient.fill(0.0);
         for (number, class) in target.iter().enumerate() {
@@ -205,11 +193,16 @@ impl<'a, 'p> Objective<'a, 'p> {
                 *score = score_of(weights, row);
             }
             // `scores` becomes the loss's derivative by the score.
-            loss += if let [score] = &mut self.scores[..] {
+            let share = self.rows.weight(number) * self.share;
+            let row_loss = if let [score] = &mut self.scores[..] {
                 binary(score, *class > 0.0)
             } else {
                 softmax(&mut self.scores, *class as usize)
             };
+            loss += share * row_loss;
+            if number % self.step == self.step - 1 {
+                (self.progress)(self.evaluations, None);
+            }
             for (slope, gradient) in self.scores.iter().zip(self.gradient.chunks_mut(width)) {
                 if let Some((intercept, gradient)) = gradient.split_last_mut() {
                     let slope = slope * share;
@@ -228,7 +221,7 @@ impl<'a, 'p> Objective<'a, 'p> {
                 squares += w * w;
             }
         }
-        self.value = loss * share + 0.5 * self.penalty * squares;
+        self.value = loss + 0.5 * self.penalty * squares;
     }
 }
 
@@ -289,11 +282,7 @@ mod tests {
     fn learn(features: &Matrix, target: &[f64], classes: usize) -> (Learned, u64) {
         let known = LogisticRegression.settings(Task::Classification);
         let settings = Settings::check("x", &known, &Values::new()).unwrap();
-        let rows = Rows {
-            features,
-            target,
-            classes,
-        };
+        let rows = Rows::plain(features, target, classes);
         let mut steps = 0;
         let learned = LogisticRegression
             .learn(rows, &settings, 0, &mut |done, _| steps = done)
@@ -335,13 +324,30 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_is_as_many_rows() {
+        let few = Matrix::new(4, 1, vec![-2.0, 0.5, -0.5, 2.0]).unwrap();
+        let many = Matrix::new(6, 1, vec![-2.0, 0.5, 0.5, 0.5, -0.5, 2.0]).unwrap();
+        let rows = Rows {
+            weights: Some(&[1.0, 3.0, 1.0, 1.0]),
+            ..Rows::plain(&few, &[0.0, 0.0, 1.0, 1.0], 2)
+        };
+        let known = LogisticRegression.settings(Task::Classification);
+        let settings = Settings::check("x", &known, &Values::new()).unwrap();
+        let weighted = LogisticRegression.learn(rows, &settings, 0, &mut |_, _| {});
+        let (repeated, _) = learn(&many, &[0.0, 0.0, 0.0, 0.0, 1.0, 1.0], 2);
+        let now = weighted.unwrap().model.predict(&many).values;
+        let expected = repeated.model.predict(&many).values;
+        assert!(now.iter().zip(&expected).all(|(n, e)| (n - e).abs() < 1e-6));
+    }
+
+    #[test]
     fn the_gradient_is_the_slope_of_the_value() {
         let features = Matrix::new(4, 2, vec![0.1, 2.0, -1.0, 0.5, 3.0, -0.2, 0.0, 1.0]).unwrap();
         for (classes, target) in [(2, [0.0, 1.0, 1.0, 0.0]), (3, [0.0, 1.0, 2.0, 0.0])] {
+            let weights = Some(&[1.0, 0.5, 2.0, 3.0][..]);
             let rows = Rows {
-                features: &features,
-                target: &target,
-                classes,
+                weights,
+                ..Rows::plain(&features, &target, classes)
             };
             let mut progress = |_, _| {};
             let mut objective = Objective::new(rows, 0.3, &mut progress);

@@ -13,11 +13,9 @@ use smartcore::linalg::{
 use crate::{
     algorithm::{Algorithm, Learned, Progress, Rows},
     least_squares::{Means, learned, told},
-    settings::{Range, Setting, Settings},
+    products::Products,
+    settings::{Setting, Settings},
 };
-
-/// Rows between two reports.
-const STEP: usize = 8_192;
 
 /// See the module's page.
 pub(crate) struct Ridge;
@@ -32,14 +30,7 @@ impl Algorithm for Ridge {
     }
 
     fn settings(&self, _: Task) -> Vec<Setting> {
-        vec![Setting {
-            name: "alpha",
-            range: Range::Number {
-                default: 1.0,
-                least: 0.0,
-                greatest: 1e12,
-            },
-        }]
+        vec![Setting::number("alpha", 1.0, 0.0, 1e12)]
     }
 
     fn memory(&self, rows: u64, columns: u64, _: u64, _: &Settings) -> u64 {
@@ -59,23 +50,12 @@ impl Algorithm for Ridge {
     ) -> Result<Learned, String> {
         let columns = rows.features.columns;
         let means = Means::of(rows);
-        let mut squares = products(rows, &means, progress);
-        // The last column of each row is its product with the target; the last row is the target's.
-        let mut right = Vec::with_capacity(columns);
-        for (index, row) in squares.chunks_mut(columns + 1).take(columns).enumerate() {
-            right.push(row.last().copied().unwrap_or_default());
-            if let Some(diagonal) = row.get_mut(index) {
-                *diagonal += settings.number("alpha");
-            }
+        let Products {
+            mut left, right, ..
+        } = Products::of(rows, &means, progress);
+        for diagonal in left.iter_mut().step_by(columns + 1) {
+            *diagonal += settings.number("alpha");
         }
-        let mut left = Vec::with_capacity(columns * columns);
-        for row in 0..columns {
-            for column in 0..columns {
-                let at = row.min(column) * (columns + 1) + row.max(column);
-                left.push(squares.as_slice().get(at).copied().unwrap_or_default());
-            }
-        }
-        drop(squares);
         let left = DenseMatrix::new(columns, columns, left, false).map_err(|e| told(&e))?;
         let right = DenseMatrix::new(columns, 1, right, false).map_err(|e| told(&e))?;
         // Without a penalty, columns that depend on each other have no Cholesky factor; singular
@@ -93,34 +73,6 @@ impl Algorithm for Ridge {
     }
 }
 
-/// Products of the centred columns with each other and the target: a square of which the upper
-/// triangle is filled, row after row.
-fn products(rows: Rows<'_>, means: &Means, progress: &mut Progress<'_>) -> Vec<f64> {
-    let width = rows.features.columns + 1;
-    let mut squares = vec![0.0; width * width];
-    let mut centred = Vec::with_capacity(width);
-    let total = rows.features.rows;
-    for row in 0..total {
-        centred.clear();
-        centred.extend(means.centred(rows, row));
-        let mut others = &centred[..];
-        for (index, sums) in squares.chunks_exact_mut(width).enumerate() {
-            let (Some((value, rest)), Some(sums)) = (others.split_first(), sums.get_mut(index..))
-            else {
-                break;
-            };
-            for (sum, other) in sums.iter_mut().zip(others) {
-                *sum += value * other;
-            }
-            others = rest;
-        }
-        if (row + 1) % STEP == 0 || row + 1 == total {
-            progress((row + 1) as u64, Some(total as u64));
-        }
-    }
-    squares
-}
-
 #[cfg(test)]
 mod tests {
     use septet_kit::matrix::Matrix;
@@ -132,11 +84,7 @@ mod tests {
     fn learn(features: &Matrix, target: &[f64], alpha: f64) -> (Vec<f64>, f64) {
         let given = [("alpha".to_owned(), json!(alpha))].into();
         let settings = Settings::check("x", &Ridge.settings(Task::Regression), &given).unwrap();
-        let rows = Rows {
-            features,
-            target,
-            classes: 0,
-        };
+        let rows = Rows::plain(features, target, 0);
         let learned = Ridge.learn(rows, &settings, 0, &mut |_, _| {}).unwrap();
         linear(&learned.model)
     }

@@ -2,12 +2,9 @@
 
 use septet_kit::{
     matrix::Matrix,
-    preprocessing::{Preprocessing, Task},
+    preprocessing::{Preprocessing, TARGET, Task, UNIT, WEIGHT},
     table::{Table, Values},
 };
-
-/// Column of the target: the class's index, or the value.
-pub const TARGET: &str = "septet:target";
 
 /// Train rows.
 #[derive(Clone, Debug)]
@@ -16,14 +13,29 @@ pub struct Loaded {
     pub features: Matrix,
     /// One a row.
     pub target: Vec<f64>,
+    /// One a row: equal for rows that stay together, or a time.
+    pub units: Vec<f64>,
+    /// One a row, above 0, if rows have weights.
+    pub weights: Option<Vec<f64>>,
 }
 
 /// Rows that a train table of so many bytes has, about: it holds 64-bit numbers and little else.
 pub fn estimate(bytes: u64, preprocessing: &Preprocessing) -> u64 {
-    bytes / 8 / (preprocessing.features.len() as u64).saturating_add(1)
+    let columns = preprocessing.features.len() + own(preprocessing).len();
+    bytes / 8 / columns as u64
 }
 
-/// Reads the train table: the features of `preprocessing`, then [`TARGET`]; all finite.
+/// Columns after the features.
+fn own(preprocessing: &Preprocessing) -> &'static [&'static str] {
+    if preprocessing.weighted {
+        &[UNIT, WEIGHT, TARGET]
+    } else {
+        &[UNIT, TARGET]
+    }
+}
+
+/// Reads the train table: the features of `preprocessing`, then [`UNIT`], [`WEIGHT`] if rows have
+/// weights, and [`TARGET`]; all finite.
 ///
 /// `expected` rows are reserved for; `limit` is asked with the rows so far before more are kept.
 pub fn load(
@@ -40,19 +52,22 @@ pub fn load(
     limit(expected)?;
     let mut values = Vec::with_capacity((expected as usize).saturating_mul(columns));
     let mut target = Vec::with_capacity(expected as usize);
+    let (mut units, mut weights) = (vec![], vec![]);
+    let own = own(preprocessing);
     for batch in batches {
         let batch = batch?;
         limit((target.len() + batch.rows) as u64)?;
         let names = preprocessing.features.iter().map(String::as_str);
-        let fits = batch.columns.len() == columns + 1
+        let fits = batch.columns.len() == columns + own.len()
             && names
-                .chain([TARGET])
+                .chain(own.iter().copied())
                 .zip(&batch.columns)
                 .all(|(name, column)| column.name == name);
         if !fits {
             return Err(format!(
                 "the train table's columns are not the {columns} features of the preprocessing \
-                 and {TARGET}"
+                 and {}",
+                own.join(", ")
             ));
         }
         let floats = batch.columns.iter().map(|column| match &column.values {
@@ -68,6 +83,14 @@ pub fn load(
         });
         let mut floats = floats.collect::<Result<Vec<_>, _>>()?;
         let labels = floats.pop().map_or(&[][..], Vec::as_slice);
+        if preprocessing.weighted {
+            let own = floats.pop().map_or(&[][..], Vec::as_slice);
+            if !own.iter().all(|weight| *weight > 0.0) {
+                return Err(format!("{WEIGHT} of the train table is not above 0"));
+            }
+            weights.extend_from_slice(own);
+        }
+        units.extend_from_slice(floats.pop().map_or(&[][..], Vec::as_slice));
         if let Some(classes) = classes {
             let known = |label: &f64| *label >= 0.0 && *label < classes as f64;
             if !labels
@@ -86,7 +109,12 @@ pub fn load(
     }
     let features = Matrix::new(target.len(), columns, values)
         .ok_or("the train table's columns are not of one length")?;
-    Ok(Loaded { features, target })
+    Ok(Loaded {
+        features,
+        target,
+        units,
+        weights: preprocessing.weighted.then_some(weights),
+    })
 }
 
 #[cfg(test)]
@@ -113,12 +141,18 @@ mod tests {
 
     #[test]
     fn batches_become_rows() {
-        let batch = |a, b, y| Ok(table(&["a", "b", TARGET], &[a, b, y]));
+        let batch = |a, b, y| {
+            let names = ["a", "b", UNIT, WEIGHT, TARGET];
+            Ok(table(&names, &[a, b, a / 8.0, a / 2.0, y]))
+        };
         let batches = vec![batch(1.0, 2.0, 0.0), batch(3.0, 4.0, 1.0)];
-        let plan = preprocessing(Task::Classification);
+        let mut plan = preprocessing(Task::Classification);
+        plan.weighted = true;
         let loaded = load(batches.into_iter(), &plan, 2, |_| Ok(())).unwrap();
         assert_eq!(loaded.features.values, [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(loaded.target, [0.0, 1.0]);
+        assert_eq!(loaded.units, [0.125, 0.375]);
+        assert_eq!(loaded.weights.unwrap(), [0.5, 1.5]);
     }
 
     #[test]
@@ -126,9 +160,15 @@ mod tests {
         let plan = preprocessing(Task::Classification);
         let told = |table| load([Ok(table)].into_iter(), &plan, 1, |_| Ok(())).unwrap_err();
         assert!(told(table(&["a", TARGET], &[1.0, 0.0])).contains("the 2 features"));
-        let names = ["a", "b", TARGET];
-        assert!(told(table(&names, &[f64::NAN, 1.0, 0.0])).contains("'a'"));
-        assert!(told(table(&names, &[1.0, 1.0, 2.0])).contains("index"));
+        let names = ["a", "b", UNIT, TARGET];
+        assert!(told(table(&names, &[f64::NAN, 1.0, 0.0, 0.0])).contains("'a'"));
+        assert!(told(table(&names, &[1.0, 1.0, 0.0, 2.0])).contains("index"));
+        let mut plan = plan.clone();
+        plan.weighted = true;
+        let names = ["a", "b", UNIT, WEIGHT, TARGET];
+        let table = table(&names, &[1.0, 1.0, 0.0, 0.0, 0.0]);
+        let error = load([Ok(table)].into_iter(), &plan, 1, |_| Ok(())).unwrap_err();
+        assert!(error.contains("above 0"), "{error}");
         let full = |_| Err("full".to_owned());
         assert!(load([].into_iter(), &plan, 1, full).is_err());
     }

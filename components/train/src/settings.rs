@@ -45,6 +45,43 @@ pub enum Range {
         /// Where the user says nothing.
         default: &'static str,
     },
+    /// One of some words.
+    Choice {
+        /// The first one is the default.
+        words: &'static [&'static str],
+    },
+}
+
+impl Setting {
+    /// A number.
+    pub(crate) const fn number(
+        name: &'static str,
+        default: f64,
+        least: f64,
+        greatest: f64,
+    ) -> Self {
+        let range = Range::Number {
+            default,
+            least,
+            greatest,
+        };
+        Self { name, range }
+    }
+
+    /// A whole number; none is written `none`.
+    pub(crate) const fn whole(
+        name: &'static str,
+        default: Option<u32>,
+        least: u32,
+        greatest: u32,
+    ) -> Self {
+        let range = Range::Whole {
+            default,
+            least,
+            greatest,
+        };
+        Self { name, range }
+    }
 }
 
 /// Checked hyper-parameters.
@@ -93,6 +130,11 @@ impl Settings {
         value.and_then(|value| value.try_into().ok())
     }
 
+    /// Whether it is this word.
+    pub fn is(&self, name: &str, word: &str) -> bool {
+        self.0.get(name).and_then(Value::as_str) == Some(word)
+    }
+
     /// How many of `columns` features a split may choose from: at least one.
     pub fn features(&self, name: &str, columns: usize) -> usize {
         let all = columns as f64;
@@ -116,6 +158,7 @@ impl Range {
             Self::Number { default, .. } => Value::from(default),
             Self::Whole { default, .. } => default.map_or(Value::Null, Value::from),
             Self::Features { default } => Value::from(default),
+            Self::Choice { words } => words.first().copied().map_or(Value::Null, Value::from),
         }
     }
 
@@ -154,6 +197,7 @@ impl Range {
                 (_, Some(count)) => whole(count).filter(|count| *count > 0).map(Value::from),
                 _ => None,
             },
+            Self::Choice { words } => text.filter(|text| words.contains(text)).map(Value::from),
         }
     }
 
@@ -174,6 +218,7 @@ impl Range {
             Self::Features { .. } => {
                 "sqrt, log2, all, a share between 0 and 1, or a whole number".to_owned()
             }
+            Self::Choice { words } => words.join(" or "),
         }
     }
 }
@@ -203,26 +248,18 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: [Setting; 3] = [
-        Setting {
-            name: "C",
-            range: Range::Number {
-                default: 1.0,
-                least: 1e-10,
-                greatest: 1e10,
-            },
-        },
-        Setting {
-            name: "max_depth",
-            range: Range::Whole {
-                default: None,
-                least: 1,
-                greatest: 100,
-            },
-        },
+    const KNOWN: [Setting; 4] = [
+        Setting::number("C", 1.0, 1e-10, 1e10),
+        Setting::whole("max_depth", None, 1, 100),
         Setting {
             name: "max_features",
             range: Range::Features { default: "sqrt" },
+        },
+        Setting {
+            name: "weights",
+            range: Range::Choice {
+                words: &["uniform", "distance"],
+            },
         },
     ];
 
@@ -236,6 +273,7 @@ mod tests {
         assert!((settings.number("C") - 1.0).abs() < 1e-12);
         assert_eq!(settings.whole("max_depth"), None);
         assert_eq!(settings.features("max_features", 30), 5);
+        assert!(settings.is("weights", "uniform"));
     }
 
     #[test]
@@ -266,11 +304,15 @@ mod tests {
     fn what_is_not_known_or_out_of_range_is_told() {
         assert_eq!(
             check(json!({"c": 1})).unwrap_err(),
-            "x has no parameter 'c': it knows C, max_depth, max_features"
+            "x has no parameter 'c': it knows C, max_depth, max_features, weights"
         );
         assert_eq!(
             check(json!({"max_depth": 0})).unwrap_err(),
             "parameter 'max_depth' of x can't be 0: it takes a whole number from 1 to 100, or none"
+        );
+        assert_eq!(
+            check(json!({"weights": "equal"})).unwrap_err(),
+            "parameter 'weights' of x can't be \"equal\": it takes uniform or distance"
         );
         assert!(check(json!({"C": "NaN"})).is_err());
         assert!(check(json!({"C": 0})).is_err());

@@ -1,48 +1,31 @@
 //! From train rows to a bundle.
 
-use std::collections::BTreeMap;
-
 use septet_kit::{
     bundle::{Bundle, FORMAT, LineageInput, Manifest, Recorded, TRAIN_ROW},
     drift::Reference,
     matrix::Matrix,
-    metrics::{self, Metrics},
+    metrics::Metrics,
     model::Model,
     preprocessing::{Preprocessing, Task},
     table::{Column, Table, Values as Cells},
 };
-use serde::Deserialize;
 
 use crate::{
-    algorithm::{self, Algorithm, Progress, Rows},
+    algorithm::{HeldOut, Progress, Rows},
+    folds,
+    plan::{Candidate, Choice, Plan, bags_tell},
     rows::Loaded,
-    settings::Settings,
+    score::{self, Decision, Metric},
+    selection,
+    validation::{self, OutOfFold, Parts, decide, predict, targets},
 };
 
-/// Memory that a component has for its work: 4 GiB but for code, stack and what is read.
-const MEMORY: u64 = 7 << 29;
 /// Text of a row that is recorded; JSON may need six times as much.
 const MAX_RECORDED: usize = 64 << 10;
-/// Rows that are predicted between two reports.
-const CHUNK: usize = 8_192;
-
-/// The stage's parameters.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    /// None: the ML task's default.
-    #[serde(default)]
-    pub algorithm: Option<String>,
-    /// Hyper-parameters.
-    #[serde(default)]
-    pub parameters: BTreeMap<String, serde_json::Value>,
-}
-
-/// What is to be done, checked before any row is read.
-pub struct Plan {
-    algorithm: &'static dyn Algorithm,
-    settings: Settings,
-}
+/// Numbers that are looked at for the figures on train rows: beyond, not all rows are predicted.
+const LOOKS: usize = 1 << 33;
+/// Features in a reference: of many more, the manifest would be as large as the model.
+const MAX_REFERENCED: usize = 5_000;
 
 /// What goes into a bundle besides what is learned.
 #[derive(Clone, Debug)]
@@ -64,70 +47,33 @@ pub struct Given {
 pub struct Trained {
     /// The model and all that serving it needs.
     pub bundle: Bundle,
-    /// On the train rows: `train_…`, and `oob_…` on rows that a part of the model did not see.
+    /// On the train rows: `train_…`; `cv_…` the mean over the folds and `cv_std` their standard
+    /// deviation; `oob_…` on rows that a part of the model did not see.
     pub metrics: Metrics,
     /// For the reader of the report.
     pub notes: Vec<String>,
 }
 
+/// What is known before all rows are learned from.
+struct Tried<'p, 'q> {
+    candidate: Candidate,
+    seen: Unseen,
+    notes: Vec<String>,
+    /// One part is left.
+    parts: Parts<'p, 'q>,
+}
+
+/// Of the train rows, predictions by what did not learn from them.
+enum Unseen {
+    /// Of models of folds.
+    Folds(OutOfFold),
+    /// Of parts of the model.
+    Bags(HeldOut),
+    /// The rows can't be cut.
+    None,
+}
+
 impl Plan {
-    /// Checks algorithm, hyper-parameters and whether there is anything to learn.
-    pub fn new(parameters: &Parameters, preprocessing: &Preprocessing) -> Result<Self, String> {
-        let task = preprocessing.task;
-        let algorithm = algorithm::choose(parameters.algorithm.as_deref(), task)?;
-        let known = algorithm.settings(task);
-        let settings = Settings::check(algorithm.name(), &known, &parameters.parameters)?;
-        let target = &preprocessing.target;
-        if preprocessing.features.is_empty() {
-            return Err("no feature is left to learn from".to_owned());
-        }
-        if task == Task::Classification {
-            let seen = preprocessing
-                .class_counts
-                .iter()
-                .filter(|n| **n > 0)
-                .count();
-            if seen < preprocessing.classes.len() {
-                return Err(format!("a class of '{target}' has no train row"));
-            }
-            match &preprocessing.classes[..] {
-                [] => return Err(format!("'{target}' has no value in the train rows")),
-                [only] => {
-                    let shown: String = only.chars().take(60).collect();
-                    return Err(format!(
-                        "'{target}' has one class only, '{}': a classifier needs two or more",
-                        shown.escape_debug()
-                    ));
-                }
-                _ => {}
-            }
-        }
-        Ok(Self {
-            algorithm,
-            settings,
-        })
-    }
-
-    /// Whether so many rows can be learned from in the memory that a component has.
-    pub fn fits(&self, rows: u64, preprocessing: &Preprocessing) -> Result<(), String> {
-        let columns = preprocessing.features.len() as u64;
-        let classes = preprocessing.classes.len() as u64;
-        let need = self
-            .algorithm
-            .memory(rows, columns, classes, &self.settings);
-        if need <= MEMORY {
-            return Ok(());
-        }
-        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-        Err(format!(
-            "{} on {rows} rows × {columns} features may need {:.1} GiB, but a component has \
-             {:.1} GiB for it: take fewer rows or columns, or another algorithm or its parameters",
-            self.algorithm.name(),
-            gib(need),
-            gib(MEMORY)
-        ))
-    }
-
     /// Trains.
     pub fn train(
         &self,
@@ -136,48 +82,76 @@ impl Plan {
         progress: &mut Progress<'_>,
     ) -> Result<Trained, String> {
         let preprocessing = &given.preprocessing;
-        let Loaded { features, target } = loaded;
+        let Loaded {
+            features, target, ..
+        } = loaded;
         if features.rows == 0 {
             return Err("there are no train rows".to_owned());
         }
-        // A smaller part of the work later repeats the last report, so that the host hears of it.
-        let mut last = (0, None);
-        let mut report = |done, total| {
-            last = (done, total);
-            progress(done, total);
-        };
+        let units = folds::number(&loaded.units);
         let rows = Rows {
             features,
             target,
             classes: preprocessing.classes.len(),
+            weights: loaded.weights.as_deref(),
+            units: units.as_deref().filter(|_| bags_tell(preprocessing.folds)),
         };
-        let learned = self
-            .algorithm
-            .learn(rows, &self.settings, given.seed, &mut report)?;
+        let Tried {
+            candidate,
+            mut seen,
+            mut notes,
+            mut parts,
+        } = self.attempt(rows, loaded, &given, progress)?;
+        let Candidate {
+            algorithm,
+            settings,
+        } = &candidate;
+        let learned = algorithm.learn(rows, settings, given.seed, &mut |done, total| {
+            parts.step(done, total);
+        })?;
+        notes.extend(learned.notes);
         let model = learned.model;
-        let predictions = predict(&model, features, &mut || progress(last.0, last.1));
-        let mut figures = score(preprocessing.task, "train", target, &predictions);
-        let held_out = learned
-            .held_out
-            .filter(|held_out| !held_out.rows.is_empty());
-        if let Some(held_out) = &held_out {
-            let rows = held_out.rows.iter();
-            let target: Vec<f64> = rows
-                .filter_map(|row| target.get(*row as usize).copied())
-                .collect();
-            let out_of_bag = score(preprocessing.task, "oob", &target, &held_out.predictions);
-            figures.extend(out_of_bag);
+        if let (Unseen::None, Some(held_out), true) =
+            (&seen, learned.held_out, bags_tell(preprocessing.folds))
+            && !held_out.rows.is_empty()
+        {
+            seen = Unseen::Bags(held_out);
         }
-        let unseen = held_out.map_or(predictions, |held_out| held_out.predictions);
+        let decision = self.decision(&seen, target, &mut notes);
+        let (some, predictions) = ask(&model, features, &mut notes, &mut || parts.repeat());
+        let truth = targets(target, &some);
+        let mut figures = self.figures("train", &truth, &predictions, decision);
+        match &seen {
+            Unseen::Folds(folds) => {
+                let spread = folds.spread(self.metric, target, decision, self.positive);
+                if let Some(spread) = spread {
+                    figures.insert(format!("cv_{}", self.metric.name()), spread.mean);
+                    figures.insert("cv_std".to_owned(), spread.std);
+                }
+            }
+            Unseen::Bags(bags) => {
+                let truth = targets(target, &bags.rows);
+                figures.extend(self.figures("oob", &truth, &bags.predictions, decision));
+            }
+            Unseen::None => {}
+        }
+        parts.next();
+        let unseen = match seen {
+            Unseen::Folds(folds) => folds.held_out.predictions,
+            Unseen::Bags(bags) => bags.predictions,
+            Unseen::None => predictions,
+        };
         let manifest = Manifest {
             format: FORMAT,
-            algorithm: self.algorithm.name().to_owned(),
-            parameters: self.settings.values().clone(),
+            algorithm: algorithm.name().to_owned(),
+            parameters: settings.values().clone(),
             seed: given.seed,
-            feature_reference: Reference::default(),
-            threshold: None,
+            feature_reference: feature_reference(preprocessing, features, &mut notes, &mut || {
+                parts.repeat();
+            }),
+            threshold: decision.map(|decision| decision.threshold),
             metrics: figures.clone(),
-            prediction_reference: Reference::fit(&answers(preprocessing, &unseen), &[]),
+            prediction_reference: Reference::fit(&answers(preprocessing, &unseen, decision), &[]),
             recorded: record(&given, &model, features)?,
             reference: given.reference,
             lineage: given.lineage,
@@ -186,51 +160,193 @@ impl Plan {
         Ok(Trained {
             bundle: Bundle::new(manifest, model)?,
             metrics: figures,
-            notes: learned.notes,
+            notes,
         })
     }
+
+    /// What can be told before all rows are learned from: which algorithm, and what it predicts
+    /// for rows that it did not see.
+    fn attempt<'p, 'q>(
+        &self,
+        rows: Rows<'_>,
+        loaded: &Loaded,
+        given: &Given,
+        progress: &'p mut Progress<'q>,
+    ) -> Result<Tried<'p, 'q>, String> {
+        let Given {
+            preprocessing,
+            seed,
+            ..
+        } = given;
+        let one = match &self.choice {
+            Choice::One(one) => one,
+            Choice::Auto(several) => {
+                let both = (rows, loaded);
+                let best = selection::best(self, several, both, preprocessing, *seed, progress)?;
+                return Ok(Tried {
+                    candidate: best.candidate,
+                    seen: best.out_of_fold.map_or(Unseen::None, Unseen::Folds),
+                    notes: best.notes,
+                    parts: best.parts,
+                });
+            }
+        };
+        let (count, columns) = (rows.features.rows, rows.features.columns);
+        let Candidate {
+            algorithm,
+            settings,
+        } = one;
+        let cost = algorithm.row_cost(count as u64, columns as u64);
+        let most = validation::most_rows(count, columns, cost, false);
+        let folds = if algorithm.holds_out() && bags_tell(preprocessing.folds) {
+            vec![]
+        } else {
+            validation::folds(preprocessing, loaded, self.folds, most, *seed)
+        };
+        let mut notes = vec![];
+        let mut parts = Parts::new(progress, folds.len() + 1);
+        let seen = if folds.is_empty() {
+            Unseen::None
+        } else {
+            if most < count {
+                notes.push(format!("{most} of {count} train rows were cross-validated"));
+            }
+            let tried =
+                validation::out_of_fold(*algorithm, settings, rows, &folds, *seed, &mut parts)?;
+            Unseen::Folds(tried)
+        };
+        Ok(Tried {
+            candidate: one.clone(),
+            seen,
+            notes,
+            parts,
+        })
+    }
+
+    /// How a probability becomes one of two classes, if one is positive.
+    fn decision(&self, seen: &Unseen, target: &[f64], notes: &mut Vec<String>) -> Option<Decision> {
+        let positive = self.positive?;
+        if let Some(threshold) = self.threshold {
+            return Some(Decision {
+                positive,
+                threshold,
+            });
+        }
+        let held_out = match seen {
+            Unseen::Folds(folds) => &folds.held_out,
+            Unseen::Bags(bags) => bags,
+            Unseen::None => {
+                notes.push(
+                    "no threshold was chosen: the train rows can't be cut for a cross-validation"
+                        .to_owned(),
+                );
+                return None;
+            }
+        };
+        let decision = decide(self.metric, positive, target, held_out);
+        notes.push(format!(
+            "threshold {:.4} was chosen by {} on {} predictions for rows that were not learned from",
+            decision.threshold,
+            self.metric.of_threshold().name(),
+            held_out.rows.len()
+        ));
+        Some(decision)
+    }
+
+    /// Metrics under names that begin with `prefix`.
+    fn figures(
+        &self,
+        prefix: &str,
+        target: &[f64],
+        predictions: &Matrix,
+        decision: Option<Decision>,
+    ) -> Metrics {
+        let several: &[Metric] = if predictions.columns > 1 {
+            &[
+                Metric::Accuracy,
+                Metric::BalancedAccuracy,
+                Metric::LogLoss,
+                Metric::RocAuc,
+            ]
+        } else {
+            &[Metric::R2, Metric::Rmse, Metric::Mae]
+        };
+        let own = [self.metric];
+        let all = several.iter().chain(&own);
+        all.filter_map(|metric| {
+            let value = metric.of(target, predictions, decision, self.positive)?;
+            Some((format!("{prefix}_{}", metric.name()), value))
+        })
+        .collect()
+    }
 }
 
-/// Predictions for all rows, a chunk at a time.
-fn predict(model: &Model, features: &Matrix, report: &mut dyn FnMut()) -> Matrix {
-    let mut predictions = Matrix::zeros(0, model.classes().unwrap_or(1));
-    let columns = features.columns.max(1);
-    for chunk in features.values.chunks(CHUNK * columns) {
-        let rows = Matrix {
-            rows: chunk.len() / columns,
-            columns,
-            values: chunk.to_vec(),
+/// Predictions for train rows: for evenly spaced ones, where all would take too long.
+fn ask(
+    model: &Model,
+    features: &Matrix,
+    notes: &mut Vec<String>,
+    report: &mut dyn FnMut(),
+) -> (Vec<u32>, Matrix) {
+    let step = features.rows.div_ceil((LOOKS / model.row_cost()).max(1));
+    let asked: Vec<u32> = (0..features.rows as u32).step_by(step.max(1)).collect();
+    if step <= 1 {
+        return (asked, predict(model, features, report));
+    }
+    notes.push(format!(
+        "the figures on train rows are of {} of {} rows",
+        asked.len(),
+        features.rows
+    ));
+    let predictions = predict(model, &features.take(&asked), report);
+    (asked, predictions)
+}
+
+/// Bins of the features, a column at a time.
+fn feature_reference(
+    preprocessing: &Preprocessing,
+    features: &Matrix,
+    notes: &mut Vec<String>,
+    report: &mut dyn FnMut(),
+) -> Reference {
+    let names = &preprocessing.features;
+    if names.len() > MAX_REFERENCED {
+        notes.push(format!(
+            "drift of features is measured on the first {MAX_REFERENCED} of {}",
+            names.len()
+        ));
+    }
+    let mut reference = Reference {
+        rows: features.rows as u64,
+        columns: vec![],
+    };
+    for (index, name) in names.iter().take(MAX_REFERENCED).enumerate() {
+        let column = Table {
+            rows: features.rows,
+            columns: vec![Column {
+                name: name.clone(),
+                values: Cells::Floats(features.column(index)),
+                nulls: vec![],
+            }],
         };
-        predictions.values.extend(model.predict(&rows).values);
-        predictions.rows += rows.rows;
+        reference
+            .columns
+            .extend(Reference::fit(&column, &[]).columns);
         report();
     }
-    predictions
-}
-
-/// Metrics under names that begin with `prefix`.
-fn score(task: Task, prefix: &str, target: &[f64], predictions: &Matrix) -> Metrics {
-    let metrics = match task {
-        Task::Classification => {
-            let truth: Vec<usize> = target.iter().map(|class| *class as usize).collect();
-            metrics::classification(&truth, &metrics::classes(predictions), predictions)
-        }
-        Task::Regression => metrics::regression(target, &predictions.values),
-    };
-    let kept = ["accuracy", "log_loss", "roc_auc", "r2", "rmse", "mae"];
-    metrics
-        .into_iter()
-        .filter(|(name, _)| kept.contains(&name.as_str()))
-        .map(|(name, value)| (format!("{prefix}_{name}"), value))
-        .collect()
+    reference
 }
 
 /// Predictions as the one column `prediction`, as infer gives it.
-fn answers(preprocessing: &Preprocessing, predictions: &Matrix) -> Table {
+fn answers(
+    preprocessing: &Preprocessing,
+    predictions: &Matrix,
+    decision: Option<Decision>,
+) -> Table {
     let values = match preprocessing.task {
         Task::Classification => Cells::Categories {
             dictionary: preprocessing.classes.clone(),
-            codes: metrics::classes(predictions)
+            codes: score::classes(predictions, decision)
                 .into_iter()
                 .map(|class| class as u32)
                 .collect(),
@@ -284,11 +400,15 @@ fn record(given: &Given, model: &Model, features: &Matrix) -> Result<Recorded, S
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use septet_kit::preprocessing::{Encoding, Fitted, Input};
+    use septet_kit::preprocessing::{Encoding, Fitted, Folds, Input};
     use septet_kit::table::Kind;
     use serde_json::json;
 
     use super::*;
+    use crate::{
+        algorithm::{self, AUTO, Algorithm},
+        plan::Parameters,
+    };
 
     /// Two numeric features that are taken as they are; two classes.
     pub(crate) fn preprocessing(task: Task) -> Preprocessing {
@@ -319,7 +439,7 @@ pub(crate) mod tests {
             class_counts: if classification { vec![20, 20] } else { vec![] },
             target_mean: 0.5,
             positive: None,
-            folds: septet_kit::preprocessing::Folds::Rows,
+            folds: Folds::Rows,
             weighted: false,
             inputs: names.iter().map(input).collect(),
             transforms: vec![],
@@ -333,6 +453,8 @@ pub(crate) mod tests {
         Loaded {
             features: Matrix::new(40, 2, values.collect()).unwrap(),
             target: (0..40).map(|row| f64::from(row % 20 / 10)).collect(),
+            units: (0..40).map(|row| f64::from(row % 38) / 40.0).collect(),
+            weights: None,
         }
     }
 
@@ -370,41 +492,91 @@ pub(crate) mod tests {
 
     #[test]
     fn every_algorithm_makes_a_bundle_that_replays() {
-        for (task, algorithm, metric) in [
-            (
-                Task::Classification,
-                "logistic-regression",
-                "train_accuracy",
-            ),
-            (Task::Classification, "random-forest", "oob_accuracy"),
-            (Task::Regression, "random-forest", "oob_r2"),
-            (Task::Regression, "ridge", "train_r2"),
-            (Task::Regression, "linear-regression", "train_rmse"),
-        ] {
-            let parameters = parameters(json!({"algorithm": algorithm}));
-            let plan = Plan::new(&parameters, &preprocessing(task)).unwrap();
-            plan.fits(40, &preprocessing(task)).unwrap();
-            let mut steps = 0;
-            let mut train = || {
-                let given = given(preprocessing(task));
-                plan.train(&loaded(), given, &mut |_, _| steps += 1)
-                    .unwrap()
-            };
-            let trained = train();
-            assert!(
-                trained.metrics.contains_key(metric),
-                "{:?}",
-                trained.metrics
-            );
-            let bytes = trained.bundle.encode().unwrap();
-            assert_eq!(bytes, train().bundle.encode().unwrap(), "{algorithm}");
-            assert!(steps > 2);
-            let Bundle { manifest, model } = Bundle::decode(&bytes).unwrap();
-            let rows = manifest.recorded.table().unwrap();
-            assert_eq!(rows.columns.len(), 2);
-            let features = manifest.preprocessing.features(&rows).unwrap();
-            manifest.recorded.replay(&model.predict(&features)).unwrap();
+        for task in [Task::Classification, Task::Regression] {
+            let names = algorithm::fitting(task).map(Algorithm::name);
+            for name in names.chain([AUTO]) {
+                for kind in [Folds::Rows, Folds::Groups, Folds::Time] {
+                    for weighted in [false, name != "knn"] {
+                        bundle(task, name, kind, weighted);
+                    }
+                }
+            }
         }
+    }
+
+    fn bundle(task: Task, algorithm: &str, kind: Folds, weighted: bool) {
+        let mut shape = preprocessing(task);
+        shape.folds = kind;
+        shape.weighted = weighted;
+        let parameters = parameters(json!({"algorithm": algorithm}));
+        let plan = Plan::new(&parameters, &shape).unwrap();
+        plan.fits(40, &shape).unwrap();
+        let mut loaded = loaded();
+        loaded.weights = weighted.then(|| (0..40).map(|i| 0.5 + f64::from(i % 3)).collect());
+        let mut steps = vec![];
+        let mut train = || {
+            let given = given(shape.clone());
+            plan.train(&loaded, given, &mut |done, total| steps.push((done, total)))
+                .unwrap()
+        };
+        let trained = train();
+        let bags = algorithm == "random-forest" && kind == Folds::Rows;
+        let metric = match (task, bags) {
+            (Task::Classification, true) => "oob_balanced_accuracy",
+            (Task::Classification, false) => "cv_balanced_accuracy",
+            (Task::Regression, true) => "oob_r2",
+            (Task::Regression, false) => "cv_r2",
+        };
+        let known = trained.metrics.contains_key(metric);
+        assert!(known, "{algorithm} {kind:?} {:?}", trained.metrics);
+        let bytes = trained.bundle.encode().unwrap();
+        assert_eq!(bytes, train().bundle.encode().unwrap(), "{algorithm}");
+        assert!(steps.len() > 2);
+        let Bundle { manifest, model } = Bundle::decode(&bytes).unwrap();
+        assert_eq!(manifest.feature_reference.columns.len(), 2);
+        let rows = manifest.recorded.table().unwrap();
+        assert_eq!(rows.columns.len(), 2);
+        let features = manifest.preprocessing.features(&rows).unwrap();
+        manifest.recorded.replay(&model.predict(&features)).unwrap();
+    }
+
+    #[test]
+    fn a_threshold_is_chosen_or_given() {
+        let mut shape = preprocessing(Task::Classification);
+        shape.positive = Some("yes".to_owned());
+        for algorithm in ["logistic-regression", "random-forest", AUTO] {
+            let threshold = |json| {
+                let plan = Plan::new(&parameters(json), &shape).unwrap();
+                let trained = plan.train(&loaded(), given(shape.clone()), &mut |_, _| {});
+                let manifest = trained.unwrap().bundle.manifest;
+                assert!(manifest.metrics.contains_key("train_f1"));
+                manifest.threshold.unwrap()
+            };
+            let chosen = threshold(json!({"algorithm": algorithm, "metric": "f1"}));
+            assert!(chosen > 0.0 && chosen < 1.0);
+            let fixed = json!({"algorithm": algorithm, "threshold": 0.3, "metric": "f1"});
+            assert!((threshold(fixed) - 0.3).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn auto_names_what_it_compared() {
+        let mut shape = preprocessing(Task::Classification);
+        shape.weighted = true;
+        let plan = Plan::new(&parameters(json!({"algorithm": "auto"})), &shape).unwrap();
+        let mut loaded = loaded();
+        loaded.weights = Some(vec![1.0; 40]);
+        let trained = plan.train(&loaded, given(shape), &mut |_, _| {}).unwrap();
+        let notes = trained.notes.join("; ");
+        for part in [
+            "gaussian-nb balanced_accuracy 0.",
+            " ± 0.",
+            "knn was left out",
+            "auto chose",
+        ] {
+            assert!(notes.contains(part), "{notes}");
+        }
+        assert!(notes.contains(&trained.bundle.manifest.algorithm));
     }
 
     #[test]
@@ -422,34 +594,5 @@ pub(crate) mod tests {
         given.sample.remove(TRAIN_ROW);
         let error = direct.train(&loaded(), given, &mut |_, _| {}).unwrap_err();
         assert!(error.contains(TRAIN_ROW), "{error}");
-    }
-
-    #[test]
-    fn what_can_not_be_learned_is_told_beforehand() {
-        let told = |plan: &Preprocessing, json| Plan::new(&parameters(json), plan).err().unwrap();
-        let mut plan = preprocessing(Task::Classification);
-        assert!(told(&plan, json!({"algorithm": "ridge"})).contains("can't do classification"));
-        assert!(told(&plan, json!({"parameters": {"alpha": 1}})).contains("it knows C"));
-        plan.class_counts = vec![40, 0];
-        assert!(told(&plan, json!({})).contains("no train row"));
-        plan.classes.pop();
-        plan.class_counts.pop();
-        assert_eq!(
-            told(&plan, json!({})),
-            "'y' has one class only, 'no': a classifier needs two or more"
-        );
-        plan = preprocessing(Task::Regression);
-        plan.features.clear();
-        assert!(told(&plan, json!({})).contains("no feature"));
-    }
-
-    #[test]
-    fn what_does_not_fit_in_memory_is_told_beforehand() {
-        let shape = preprocessing(Task::Classification);
-        let forest = parameters(json!({"algorithm": "random-forest"}));
-        let plan = Plan::new(&forest, &shape).unwrap();
-        plan.fits(100_000, &shape).unwrap();
-        let told = plan.fits(100_000_000, &shape).unwrap_err();
-        assert!(told.contains("GiB"), "{told}");
     }
 }

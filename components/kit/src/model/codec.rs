@@ -1,21 +1,30 @@
 //! The bytes of a model: flat and little-endian, so that decoding is one checked pass.
 //!
 //! ```text
-//!  0  u32 kind      1 linear classifier, 2 linear regressor, 3 forest classifier, 4 forest regressor
+//!  0  u32 kind      1 linear classifier, 2 linear regressor, 3 forest classifier,
+//!                   4 forest regressor, 5 boosted regressor, 6 neighbours classifier,
+//!                   7 neighbours regressor, 8 Gaussian Bayes
 //!  4  u32 columns   features of a row
-//!  8  u32 count     rows of weights, or trees
-//! 12  u32 classes   of a forest classifier, else 0
-//! 16  linear        count × columns f64 weights, row after row; count f64 intercepts
-//!     forest        count u32 roots; zeros up to a multiple of 16; nodes of 16 bytes to the end:
+//!  8  u32 count     rows of weights, trees, neighbours, or classes of 8
+//! 12  u32 classes   of 3 and 6, else 0
+//! 16  1, 2          count × columns f64 weights, row after row; count f64 intercepts
+//!     3             u64 rows of shares, u64 0; then as 4, the rows of shares (classes × f64 each)
+//!                   before the roots
+//!     4             count u32 roots; zeros up to a multiple of 16; nodes of 16 bytes to the end:
 //!                   f64 threshold (a leaf's value), u32 feature (u32::MAX in a leaf), u32 right
+//!     5             f64 constant, u64 0; then as 4
+//!     6, 7          u32 neighbours asked, u32 1 if they weigh by distance, u64 0;
+//!                   count × columns f64, row after row; count f64 targets
+//!     8             count × columns f64 means, as many variances, count f64 logarithms of priors
 //! ```
 //! A model that starts at a multiple of 16 has its nodes at a multiple of 16.
 
-use super::{Forest, Linear, Model, Node};
+use super::{Forest, GaussianBayes, Linear, Model, Neighbours, Node};
 use crate::matrix::Matrix;
 
 const HEADER: usize = 16;
 const NODE: usize = 16;
+const CUT: &str = "the model is cut off";
 
 impl Model {
     /// The model's bytes; equal models have equal bytes.
@@ -23,8 +32,35 @@ impl Model {
         match self {
             Self::LinearClassifier(linear) => encode_linear(1, linear),
             Self::LinearRegressor(linear) => encode_linear(2, linear),
-            Self::ForestClassifier { classes, forest } => encode_forest(3, *classes, forest),
-            Self::ForestRegressor(forest) => encode_forest(4, 0, forest),
+            Self::ForestClassifier { forest, shares } => {
+                let mut bytes = header(3, forest.columns(), forest.roots().len(), shares.columns);
+                bytes.extend((shares.rows as u64).to_le_bytes());
+                bytes.extend([0; 8]);
+                extend(&mut bytes, &shares.values);
+                extend_forest(bytes, forest)
+            }
+            Self::ForestRegressor(forest) => {
+                extend_forest(header(4, forest.columns(), forest.roots().len(), 0), forest)
+            }
+            Self::BoostedRegressor { base, forest } => {
+                let mut bytes = header(5, forest.columns(), forest.roots().len(), 0);
+                bytes.extend(base.to_le_bytes());
+                bytes.extend([0; 8]);
+                extend_forest(bytes, forest)
+            }
+            Self::NeighboursClassifier {
+                classes,
+                neighbours,
+            } => encode_neighbours(6, *classes, neighbours),
+            Self::NeighboursRegressor(neighbours) => encode_neighbours(7, 0, neighbours),
+            Self::GaussianBayes(bayes) => {
+                let (means, variances, log_priors) = bayes.parts();
+                let mut bytes = header(8, bayes.columns(), bayes.classes(), 0);
+                extend(&mut bytes, &means.values);
+                extend(&mut bytes, &variances.values);
+                extend(&mut bytes, log_priors);
+                bytes
+            }
         }
     }
 
@@ -41,63 +77,137 @@ impl Model {
             return Err("the model's header is cut off".to_owned());
         };
         let [columns, count, classes] = [columns, count, classes].map(|n| n as usize);
-        if classes != 0 && kind != 3 {
-            return Err("only a forest classifier names its classes".to_owned());
+        if classes != 0 && kind != 3 && kind != 6 {
+            return Err("this kind of model does not name its classes".to_owned());
         }
         match kind {
             1 => decode_linear(rest, columns, count).map(Self::LinearClassifier),
             2 => decode_linear(rest, columns, count).map(Self::LinearRegressor),
-            3 => decode_forest(rest, columns, count)
-                .map(|forest| Self::ForestClassifier { classes, forest }),
-            4 => decode_forest(rest, columns, count).map(Self::ForestRegressor),
+            3 => decode_forest_classifier(rest, columns, count, classes),
+            4 => decode_forest(rest, HEADER, columns, count).map(Self::ForestRegressor),
+            5 => {
+                let base = f64::from_bits(take_u64(&mut rest)?);
+                take_zero(&mut rest)?;
+                decode_forest(rest, 2 * HEADER, columns, count)
+                    .map(|forest| Self::BoostedRegressor { base, forest })
+            }
+            6 => decode_neighbours(rest, columns, count).map(|neighbours| {
+                Self::NeighboursClassifier {
+                    classes,
+                    neighbours,
+                }
+            }),
+            7 => decode_neighbours(rest, columns, count).map(Self::NeighboursRegressor),
+            8 => decode_bayes(rest, columns, count),
             _ => Err(format!("there is no model of kind {kind}")),
         }?
         .checked()
     }
 }
 
-fn header(kind: u32, columns: usize, count: usize, classes: usize, capacity: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + capacity);
-    for word in [kind, columns as u32, count as u32, classes as u32] {
-        bytes.extend(word.to_le_bytes());
+fn header(kind: u32, columns: usize, count: usize, classes: usize) -> Vec<u8> {
+    let words = [kind, columns as u32, count as u32, classes as u32];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+fn extend(bytes: &mut Vec<u8>, values: &[f64]) {
+    bytes.reserve(values.len() * 8);
+    for value in values {
+        bytes.extend(value.to_le_bytes());
     }
-    bytes
 }
 
 fn encode_linear(kind: u32, linear: &Linear) -> Vec<u8> {
-    let values = &linear.weights.values;
-    let (rows, columns) = (linear.weights.rows, linear.columns());
-    let mut bytes = header(kind, columns, rows, 0, (values.len() + rows) * 8);
-    for value in values.iter().chain(&linear.intercepts) {
-        bytes.extend(value.to_le_bytes());
-    }
+    let mut bytes = header(kind, linear.columns(), linear.weights.rows, 0);
+    extend(&mut bytes, &linear.weights.values);
+    extend(&mut bytes, &linear.intercepts);
     bytes
+}
+
+fn encode_neighbours(kind: u32, classes: usize, neighbours: &Neighbours) -> Vec<u8> {
+    let (rows, targets) = (neighbours.rows(), neighbours.targets());
+    let mut bytes = header(kind, rows.columns, rows.rows, classes);
+    bytes.extend((neighbours.count() as u32).to_le_bytes());
+    bytes.extend(u32::from(neighbours.by_distance()).to_le_bytes());
+    bytes.extend([0; 8]);
+    extend(&mut bytes, &rows.values);
+    extend(&mut bytes, targets);
+    bytes
+}
+
+/// So many numbers, and no more bytes: the count is compared with the bytes that are there before
+/// any memory is asked for.
+fn numbers(bytes: &[u8], count: Option<usize>) -> Result<Vec<f64>, String> {
+    if count.and_then(|count| count.checked_mul(8)) != Some(bytes.len()) {
+        return Err("the model's length does not fit its header".to_owned());
+    }
+    let (chunks, _) = bytes.as_chunks::<8>();
+    Ok(chunks.iter().map(|c| f64::from_le_bytes(*c)).collect())
 }
 
 fn decode_linear(bytes: &[u8], columns: usize, count: usize) -> Result<Linear, String> {
     let weights = columns.checked_mul(count);
-    let expected = weights
-        .and_then(|weights| weights.checked_add(count))
-        .and_then(|values| values.checked_mul(8));
-    if expected != Some(bytes.len()) {
-        return Err("the model's length does not fit its header".to_owned());
-    }
-    let (chunks, _) = bytes.as_chunks::<8>();
-    let mut values: Vec<f64> = chunks.iter().map(|c| f64::from_le_bytes(*c)).collect();
+    let all = weights.and_then(|weights| weights.checked_add(count));
+    let mut values = numbers(bytes, all)?;
     let intercepts = values.split_off(weights.unwrap_or_default());
     Matrix::new(count, columns, values)
         .and_then(|weights| Linear::new(weights, intercepts))
         .ok_or_else(|| "the model's weights are not finite or not there".to_owned())
 }
 
-fn encode_forest(kind: u32, classes: usize, forest: &Forest) -> Vec<u8> {
+fn decode_neighbours(mut bytes: &[u8], columns: usize, count: usize) -> Result<Neighbours, String> {
+    let word = take_u64(&mut bytes)?;
+    take_zero(&mut bytes)?;
+    let (asked, by_distance) = (word as u32, word >> 32);
+    if by_distance > 1 {
+        return Err("the neighbours weigh neither equally nor by distance".to_owned());
+    }
+    let cells = columns.checked_mul(count);
+    let mut values = numbers(bytes, cells.and_then(|cells| cells.checked_add(count)))?;
+    let targets = values.split_off(cells.unwrap_or_default());
+    let rows = Matrix::new(count, columns, values).ok_or(CUT)?;
+    Neighbours::new(rows, targets, asked as usize, by_distance == 1)
+}
+
+fn decode_bayes(bytes: &[u8], columns: usize, count: usize) -> Result<Model, String> {
+    let cells = columns.checked_mul(count);
+    let both = cells.and_then(|cells| cells.checked_mul(2));
+    let mut values = numbers(bytes, both.and_then(|both| both.checked_add(count)))?;
+    let log_priors = values.split_off(both.unwrap_or_default());
+    let variances = values.split_off(cells.unwrap_or_default());
+    let means = Matrix::new(count, columns, values).ok_or(CUT)?;
+    let variances = Matrix::new(count, columns, variances).ok_or(CUT)?;
+    GaussianBayes::new(means, variances, log_priors)
+        .map(Model::GaussianBayes)
+        .ok_or_else(|| "the model's distributions are not finite or have no spread".to_owned())
+}
+
+fn decode_forest_classifier(
+    mut bytes: &[u8],
+    columns: usize,
+    count: usize,
+    classes: usize,
+) -> Result<Model, String> {
+    let rows = usize::try_from(take_u64(&mut bytes)?).map_err(|_| CUT)?;
+    take_zero(&mut bytes)?;
+    let cells = rows.checked_mul(classes);
+    let length = cells.and_then(|cells| cells.checked_mul(8)).ok_or(CUT)?;
+    let (shares, rest) = bytes.split_at_checked(length).ok_or(CUT)?;
+    let shares = Matrix::new(rows, classes, numbers(shares, cells)?).ok_or(CUT)?;
+    let forest = decode_forest(rest, 2 * HEADER + length, columns, count)?;
+    Ok(Model::ForestClassifier { forest, shares })
+}
+
+/// Appends roots, padding and nodes.
+fn extend_forest(mut bytes: Vec<u8>, forest: &Forest) -> Vec<u8> {
     let (roots, nodes) = (forest.roots(), forest.nodes());
-    let capacity = roots.len() * 4 + NODE + nodes.len() * NODE;
-    let mut bytes = header(kind, forest.columns(), roots.len(), classes, capacity);
+    let end = bytes.len() + roots.len() * 4;
+    let padding = end.next_multiple_of(NODE) - end;
+    bytes.reserve_exact(roots.len() * 4 + padding + nodes.len() * NODE);
     for root in roots {
         bytes.extend(root.to_le_bytes());
     }
-    bytes.resize(bytes.len().next_multiple_of(NODE), 0);
+    bytes.resize(bytes.len() + padding, 0);
     for node in nodes {
         bytes.extend(node.threshold.to_le_bytes());
         bytes.extend(node.feature.to_le_bytes());
@@ -106,12 +216,18 @@ fn encode_forest(kind: u32, classes: usize, forest: &Forest) -> Vec<u8> {
     bytes
 }
 
-fn decode_forest(bytes: &[u8], columns: usize, count: usize) -> Result<Forest, String> {
-    let cut = || "the model's trees are cut off".to_owned();
-    let roots_length = count.checked_mul(4).ok_or_else(cut)?;
-    let (roots, rest) = bytes.split_at_checked(roots_length).ok_or_else(cut)?;
-    let padding = roots_length.next_multiple_of(NODE) - roots_length;
-    let (padding, nodes) = rest.split_at_checked(padding).ok_or_else(cut)?;
+/// The forest of roots, padding and nodes; `before` bytes of the model stand before them.
+fn decode_forest(
+    bytes: &[u8],
+    before: usize,
+    columns: usize,
+    count: usize,
+) -> Result<Forest, String> {
+    let length = count.checked_mul(4).ok_or(CUT)?;
+    let (roots, rest) = bytes.split_at_checked(length).ok_or(CUT)?;
+    let end = before.checked_add(length).ok_or(CUT)?;
+    let padding = end.checked_next_multiple_of(NODE).ok_or(CUT)? - end;
+    let (padding, nodes) = rest.split_at_checked(padding).ok_or(CUT)?;
     if padding.iter().any(|byte| *byte != 0) {
         return Err("the model's padding is not empty".to_owned());
     }
@@ -138,6 +254,20 @@ fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
     let (first, rest) = bytes.split_first_chunk::<4>()?;
     *bytes = rest;
     Some(u32::from_le_bytes(*first))
+}
+
+fn take_u64(bytes: &mut &[u8]) -> Result<u64, String> {
+    let (first, rest) = bytes.split_first_chunk::<8>().ok_or(CUT)?;
+    *bytes = rest;
+    Ok(u64::from_le_bytes(*first))
+}
+
+/// Eight bytes that are kept for later.
+fn take_zero(bytes: &mut &[u8]) -> Result<(), String> {
+    match take_u64(bytes)? {
+        0 => Ok(()),
+        _ => Err("the model's padding is not empty".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +306,7 @@ mod tests {
         let (split, number) = splits.next().unwrap_or((false, 0.0));
         let index = nodes.len();
         if !split || depth > 8 {
-            nodes.push(Node::leaf((number.abs() * 3.0).floor().min(2.0)));
+            nodes.push(Node::leaf((number.abs() * 4.0).floor().min(3.0)));
             return;
         }
         nodes.push(Node {
@@ -191,23 +321,78 @@ mod tests {
 
     fn forest() -> impl Strategy<Value = Model> {
         let trees = vec(vec((any::<bool>(), -1.0..1.0f64), 0..40), 1..6);
-        (trees, any::<bool>()).prop_map(|(trees, classifier)| {
+        (trees, 0..3).prop_map(|(trees, kind)| {
             let (mut roots, mut nodes) = (vec![], vec![]);
             for tree in trees {
                 roots.push(nodes.len() as u32);
                 grow(&mut tree.into_iter(), &mut nodes, 0);
             }
             let forest = Forest::new(2, roots, nodes).unwrap();
-            if classifier {
-                Model::ForestClassifier { classes: 3, forest }
-            } else {
-                Model::ForestRegressor(forest)
+            match kind {
+                0 => Model::ForestRegressor(forest),
+                1 => Model::BoostedRegressor { base: 0.5, forest },
+                _ => {
+                    let shares = Matrix::new(1, 3, vec![0.0, 0.25, 0.75]).unwrap();
+                    Model::ForestClassifier { forest, shares }
+                }
+            }
+        })
+    }
+
+    fn neighbours() -> impl Strategy<Value = Model> {
+        (1usize..6, 0usize..4, any::<bool>(), any::<bool>()).prop_flat_map(
+            |(rows, columns, by_distance, classifier)| {
+                let targets = vec(0u8..2, rows);
+                (vec(-1e3..1e3f64, rows * columns), targets, 1..=rows).prop_map(
+                    move |(values, targets, count)| {
+                        let rows = Matrix::new(rows, columns, values).unwrap();
+                        let targets = targets.into_iter().map(f64::from).collect();
+                        let neighbours = Neighbours::new(rows, targets, count, by_distance);
+                        let neighbours = neighbours.unwrap();
+                        if classifier {
+                            Model::NeighboursClassifier {
+                                classes: 2,
+                                neighbours,
+                            }
+                        } else {
+                            Model::NeighboursRegressor(neighbours)
+                        }
+                    },
+                )
+            },
+        )
+    }
+
+    fn bayes() -> impl Strategy<Value = Model> {
+        (2usize..5, 0usize..4).prop_flat_map(|(classes, columns)| {
+            let cells = classes * columns;
+            let means = vec(-1e3..1e3f64, cells);
+            (means, vec(1e-9..1e3f64, cells), vec(-9.0..0.0f64, classes)).prop_map(
+                move |(means, variances, priors)| {
+                    let means = Matrix::new(classes, columns, means).unwrap();
+                    let variances = Matrix::new(classes, columns, variances).unwrap();
+                    Model::GaussianBayes(GaussianBayes::new(means, variances, priors).unwrap())
+                },
+            )
+        })
+    }
+
+    fn two_classes() -> impl Strategy<Value = Model> {
+        vec((any::<bool>(), 0.0..1.0f64), 0..40).prop_map(|tree| {
+            let mut nodes = vec![];
+            grow(&mut tree.into_iter(), &mut nodes, 0);
+            for node in nodes.iter_mut().filter(|node| node.feature == LEAF) {
+                node.threshold /= 3.0;
+            }
+            Model::ForestClassifier {
+                forest: Forest::new(2, vec![0], nodes).unwrap(),
+                shares: Matrix::zeros(0, 2),
             }
         })
     }
 
     fn model() -> impl Strategy<Value = Model> {
-        prop_oneof![linear(), forest()]
+        prop_oneof![linear(), forest(), two_classes(), neighbours(), bayes()]
     }
 
     proptest! {
@@ -215,6 +400,13 @@ mod tests {
         fn models_go_there_and_back(model in model()) {
             let bytes = model.encode();
             prop_assert_eq!(Model::decode(&bytes).unwrap(), model);
+        }
+
+        #[test]
+        fn what_is_cut_off_is_refused(model in model(), cut in any::<prop::sample::Index>()) {
+            let bytes = model.encode();
+            let short = Model::decode(&bytes[..cut.index(bytes.len())]);
+            prop_assert!(short.is_err());
         }
 
         #[test]

@@ -1,10 +1,14 @@
 //! The kinds of models behind one `predict`.
 
-use super::{Forest, LEAF, Linear};
+use super::{Forest, GaussianBayes, LEAF, Linear, Neighbours};
 use crate::matrix::Matrix;
 
 /// Most classes that a model may have: what a row's probabilities may cost.
 const MAX_CLASSES: usize = 1 << 16;
+/// How far from 1 a leaf's shares may sum, because of rounding.
+const ROUNDING: f64 = 1e-6;
+/// Nodes that a walk through a tree passes, about.
+const WALK: usize = 20;
 
 /// A trained model.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,20 +17,48 @@ pub enum Model {
     LinearClassifier(Linear),
     /// A weighted sum; one row of weights.
     LinearRegressor(Linear),
-    /// Trees whose leaves hold the index of a class; a probability is a share of the votes.
+    /// Trees whose leaves hold shares of the classes; a probability is their mean.
+    ///
+    /// Of two classes a leaf's value is the share of the second one. Of more it is a whole number:
+    /// below the number of classes, the one class of a pure leaf; from there on, the row of
+    /// `shares`, counted from the number of classes.
     ForestClassifier {
-        /// At least two.
-        classes: usize,
-        /// Each leaf is a whole number below `classes`.
+        /// Trees.
         forest: Forest,
+        /// Shares of leaves that are not pure: one column a class. It has no rows, but two
+        /// columns, for two classes.
+        shares: Matrix,
     },
     /// Trees whose leaves hold a value; the prediction is their mean.
     ForestRegressor(Forest),
+    /// Trees whose leaves hold a value; the prediction is their sum and a constant.
+    BoostedRegressor {
+        /// What is predicted before any tree.
+        base: f64,
+        /// Trees, the learning rate in their leaves.
+        forest: Forest,
+    },
+    /// Rows that vote for their class.
+    NeighboursClassifier {
+        /// At least two.
+        classes: usize,
+        /// Rows; each target is a whole number below `classes`.
+        neighbours: Neighbours,
+    },
+    /// Rows whose values are averaged.
+    NeighboursRegressor(Neighbours),
+    /// A normal distribution of each feature in each class.
+    GaussianBayes(GaussianBayes),
 }
 
 impl Model {
     /// Checks what the parts cannot know: the shape of the weights, the classes in the leaves.
     pub fn checked(self) -> Result<Self, String> {
+        if let Some(classes) = self.classes()
+            && !(2..=MAX_CLASSES).contains(&classes)
+        {
+            return Err(format!("a classifier has 2 to {MAX_CLASSES} classes"));
+        }
         match &self {
             Self::LinearRegressor(linear) if linear.weights.rows != 1 => {
                 Err("a linear regressor has one row of weights".to_owned())
@@ -34,19 +66,21 @@ impl Model {
             Self::LinearClassifier(linear) if linear.weights.rows == 2 => {
                 Err("a linear classifier of two classes has one row of weights".to_owned())
             }
-            Self::ForestClassifier { classes, forest } => {
-                let class = |value: f64| value >= 0.0 && value < *classes as f64;
-                let sound = forest
-                    .nodes()
-                    .iter()
-                    .filter(|node| node.feature == LEAF)
-                    .all(|node| class(node.threshold) && node.threshold.fract() == 0.0);
-                if !(2..=MAX_CLASSES).contains(classes) {
-                    Err(format!("a classifier has 2 to {MAX_CLASSES} classes"))
-                } else if sound {
+            Self::ForestClassifier { forest, shares } => {
+                check_leaves(forest, shares)?;
+                Ok(self)
+            }
+            Self::BoostedRegressor { base, .. } if !base.is_finite() => {
+                Err("a boosted model's constant is not finite".to_owned())
+            }
+            Self::NeighboursClassifier {
+                classes,
+                neighbours,
+            } => {
+                if neighbours.targets().iter().all(|t| whole(*t, *classes)) {
                     Ok(self)
                 } else {
-                    Err("a leaf holds no class of the model".to_owned())
+                    Err("a neighbour has no class of the model".to_owned())
                 }
             }
             _ => Ok(self),
@@ -57,9 +91,12 @@ impl Model {
     pub const fn columns(&self) -> usize {
         match self {
             Self::LinearClassifier(linear) | Self::LinearRegressor(linear) => linear.columns(),
-            Self::ForestClassifier { forest, .. } | Self::ForestRegressor(forest) => {
-                forest.columns()
-            }
+            Self::ForestClassifier { forest, .. }
+            | Self::ForestRegressor(forest)
+            | Self::BoostedRegressor { forest, .. } => forest.columns(),
+            Self::NeighboursClassifier { neighbours, .. }
+            | Self::NeighboursRegressor(neighbours) => neighbours.columns(),
+            Self::GaussianBayes(bayes) => bayes.columns(),
         }
     }
 
@@ -68,9 +105,35 @@ impl Model {
         match self {
             Self::LinearClassifier(linear) if linear.weights.rows == 1 => Some(2),
             Self::LinearClassifier(linear) => Some(linear.weights.rows),
-            Self::ForestClassifier { classes, .. } => Some(*classes),
-            Self::LinearRegressor(_) | Self::ForestRegressor(_) => None,
+            Self::ForestClassifier { shares, .. } => Some(shares.columns),
+            Self::NeighboursClassifier { classes, .. } => Some(*classes),
+            Self::GaussianBayes(bayes) => Some(bayes.classes()),
+            Self::LinearRegressor(_)
+            | Self::ForestRegressor(_)
+            | Self::BoostedRegressor { .. }
+            | Self::NeighboursRegressor(_) => None,
         }
+    }
+
+    /// Numbers that are looked at for the prediction of one row, about: who predicts many rows cuts
+    /// them by it, so that no step is long.
+    pub fn row_cost(&self) -> usize {
+        match self {
+            Self::LinearClassifier(linear) | Self::LinearRegressor(linear) => {
+                linear.weights.values.len()
+            }
+            Self::ForestClassifier { forest, shares } => forest
+                .roots()
+                .len()
+                .saturating_mul(WALK.max(if shares.rows > 0 { shares.columns } else { 0 })),
+            Self::ForestRegressor(forest) | Self::BoostedRegressor { forest, .. } => {
+                forest.roots().len().saturating_mul(WALK)
+            }
+            Self::NeighboursClassifier { neighbours, .. }
+            | Self::NeighboursRegressor(neighbours) => neighbours.cost(),
+            Self::GaussianBayes(bayes) => bayes.columns().saturating_mul(bayes.classes() * 2),
+        }
+        .max(1)
     }
 
     /// Predictions for `features`, which has [`Self::columns`] columns.
@@ -81,8 +144,46 @@ impl Model {
         match self {
             Self::LinearClassifier(linear) => linear.probabilities(features),
             Self::LinearRegressor(linear) => linear.values(features),
-            Self::ForestClassifier { classes, forest } => forest.votes(features, *classes),
-            Self::ForestRegressor(forest) => forest.means(features),
+            Self::ForestClassifier { forest, shares } => forest.shares(features, shares),
+            Self::ForestRegressor(forest) => {
+                forest.sums(features, 0.0, 1.0 / forest.roots().len() as f64)
+            }
+            Self::BoostedRegressor { base, forest } => forest.sums(features, *base, 1.0),
+            Self::NeighboursClassifier {
+                classes,
+                neighbours,
+            } => neighbours.votes(features, *classes),
+            Self::NeighboursRegressor(neighbours) => neighbours.means(features),
+            Self::GaussianBayes(bayes) => bayes.probabilities(features),
         }
     }
+}
+
+/// Whether it is a whole number below `end`.
+fn whole(value: f64, end: usize) -> bool {
+    value >= 0.0 && value < end as f64 && value.fract() == 0.0
+}
+
+/// Whether each leaf names shares that are there and that are shares.
+fn check_leaves(forest: &Forest, shares: &Matrix) -> Result<(), String> {
+    let classes = shares.columns;
+    if classes == 2 && shares.rows > 0 {
+        return Err("a forest of two classes holds its shares in the leaves".to_owned());
+    }
+    let leaves = forest.nodes().iter().filter(|node| node.feature == LEAF);
+    let named = |value: f64| match classes {
+        2 => (0.0..=1.0).contains(&value),
+        _ => whole(value, classes.saturating_add(shares.rows)),
+    };
+    if !leaves.map(|leaf| leaf.threshold).all(named) {
+        return Err("a leaf holds no class of the model".to_owned());
+    }
+    for row in 0..shares.rows {
+        let row = shares.row(row);
+        let sum: f64 = row.iter().sum();
+        if !row.iter().all(|share| (0.0..=1.0).contains(share)) || (sum - 1.0).abs() > ROUNDING {
+            return Err("a leaf's shares do not sum to 1".to_owned());
+        }
+    }
+    Ok(())
 }

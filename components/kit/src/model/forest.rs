@@ -14,8 +14,8 @@ pub const LEAF: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C)]
 pub struct Node {
-    /// Rows with `feature <= threshold` go left, others (NaN too) right. In a leaf: the value,
-    /// which for a classifier is the index of the class.
+    /// Rows with `feature <= threshold` go left, others (NaN too) right. In a leaf: the value; what
+    /// it is for a classifier, [`super::Model::ForestClassifier`] says.
     pub threshold: f64,
     /// Column that is compared, or [`LEAF`].
     pub feature: u32,
@@ -99,36 +99,49 @@ impl Forest {
         walk(&self.nodes, root, row)
     }
 
-    /// Share of the trees that vote for each class.
-    pub(super) fn votes(&self, features: &Matrix, classes: usize) -> Matrix {
-        let mut votes = Matrix::zeros(features.rows, classes);
-        let share = 1.0 / self.roots.len() as f64;
+    /// Mean of the shares in the leaves; see [`super::Model::ForestClassifier`].
+    pub(super) fn shares(&self, features: &Matrix, shares: &Matrix) -> Matrix {
+        let classes = shares.columns;
+        let mut means = Matrix::zeros(features.rows, classes);
+        let part = 1.0 / self.roots.len() as f64;
         for row in 0..features.rows {
             let values = features.row(row);
-            let out = votes.row_mut(row);
+            let out = means.row_mut(row);
+            if let [first, second] = out {
+                let sum: f64 = self.roots.iter().map(|root| self.leaf(*root, values)).sum();
+                // A sum of many shares of 1 may be more than 1 by rounding.
+                *second = (sum * part).min(1.0);
+                *first = 1.0 - *second;
+                continue;
+            }
             for root in &self.roots {
-                if let Some(count) = out.get_mut(self.leaf(*root, values) as usize) {
-                    *count += 1.0;
+                let leaf = self.leaf(*root, values) as usize;
+                if let Some(sum) = out.get_mut(leaf) {
+                    *sum += 1.0;
+                } else {
+                    for (sum, share) in out.iter_mut().zip(shares.row(leaf - classes)) {
+                        *sum += share;
+                    }
                 }
             }
-            for count in out {
-                *count *= share;
-            }
-        }
-        votes
-    }
-
-    /// Mean of the trees.
-    pub(super) fn means(&self, features: &Matrix) -> Matrix {
-        let mut means = Matrix::zeros(features.rows, 1);
-        for row in 0..features.rows {
-            let values = features.row(row);
-            let sum: f64 = self.roots.iter().map(|root| self.leaf(*root, values)).sum();
-            if let [mean] = means.row_mut(row) {
-                *mean = sum / self.roots.len() as f64;
+            for sum in out {
+                *sum *= part;
             }
         }
         means
+    }
+
+    /// `base` and `part` of the sum of the trees.
+    pub(super) fn sums(&self, features: &Matrix, base: f64, part: f64) -> Matrix {
+        let mut sums = Matrix::zeros(features.rows, 1);
+        for row in 0..features.rows {
+            let values = features.row(row);
+            let sum: f64 = self.roots.iter().map(|root| self.leaf(*root, values)).sum();
+            if let [out] = sums.row_mut(row) {
+                *out = base + sum * part;
+            }
+        }
+        sums
     }
 }
 
@@ -163,22 +176,33 @@ mod tests {
     }
 
     #[test]
-    fn trees_vote() {
+    fn leaves_share() {
         let nodes = vec![
             split(0, 0.5, 2),
             Node::leaf(0.0),
             split(1, 0.5, 4),
             Node::leaf(1.0),
-            Node::leaf(2.0),
+            Node::leaf(3.0),
             Node::leaf(2.0),
         ];
         let forest = Forest::new(2, vec![0, 5], nodes).unwrap();
         let rows = Matrix::new(3, 2, vec![0.5, 9.0, 1.0, 0.0, 1.0, 1.0]).unwrap();
-        let votes = forest.votes(&rows, 3);
-        assert_eq!(votes.row(0), [0.5, 0.0, 0.5]);
-        assert_eq!(votes.row(1), [0.0, 0.5, 0.5]);
-        assert_eq!(votes.row(2), [0.0, 0.0, 1.0]);
-        assert_eq!(forest.means(&rows).values, [1.0, 1.5, 2.0]);
+        let shares = Matrix::new(1, 3, vec![0.5, 0.25, 0.25]).unwrap();
+        let means = forest.shares(&rows, &shares);
+        assert_eq!(means.row(0), [0.5, 0.0, 0.5]);
+        assert_eq!(means.row(1), [0.0, 0.5, 0.5]);
+        assert_eq!(means.row(2), [0.25, 0.125, 0.625]);
+        assert_eq!(forest.sums(&rows, 0.0, 0.5).values, [1.0, 1.5, 2.5]);
+        assert_eq!(forest.sums(&rows, 1.0, 1.0).values, [3.0, 4.0, 6.0]);
+    }
+
+    #[test]
+    fn of_two_classes_a_leaf_holds_the_second_ones_share() {
+        let nodes = vec![split(0, 0.5, 2), Node::leaf(0.25), Node::leaf(1.0)];
+        let forest = Forest::new(1, vec![0], nodes).unwrap();
+        let rows = Matrix::new(2, 1, vec![0.0, 1.0]).unwrap();
+        let means = forest.shares(&rows, &Matrix::zeros(0, 2));
+        assert_eq!(means.values, [0.75, 0.25, 0.0, 1.0]);
     }
 
     #[test]

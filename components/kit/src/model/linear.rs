@@ -87,7 +87,7 @@ fn logistic(x: f64) -> f64 {
 }
 
 /// Scores become shares of e^score; the greatest is taken off first, so that none overflows.
-fn softmax(scores: &mut [f64]) {
+pub(super) fn softmax(scores: &mut [f64]) {
     let greatest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for score in scores.iter_mut() {

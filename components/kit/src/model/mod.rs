@@ -7,13 +7,19 @@
 //! - `family`: the kinds of models behind one `predict`
 //! - `linear`: weights and intercepts
 //! - `forest`: trees in a flat run of 16-byte nodes
+//! - `neighbours`: rows and the nearest of them
+//! - `bayes`: normal distributions of the classes
 //! - `codec`: the bytes, and their checks
 
+mod bayes;
 mod codec;
 mod family;
 mod forest;
 mod linear;
+mod neighbours;
 
+pub use bayes::GaussianBayes;
 pub use family::Model;
 pub use forest::{Forest, LEAF, Node, walk};
 pub use linear::Linear;
+pub use neighbours::Neighbours;
