@@ -1,0 +1,118 @@
+//! Confusion, curves and classes, for a reader; bounded, however many classes there are.
+
+use super::Scorer;
+use crate::{
+    evaluation::{ClassCurves, ClassReport, Confusion, Details},
+    metrics::{bins, calibration, precision_recall, roc},
+    preprocessing::Task,
+    show::shown,
+};
+
+/// Classes that are told one by one.
+const MAX_CLASSES: usize = 50;
+/// Classes that have curves.
+const MAX_CURVES: usize = 10;
+/// Characters of a class's name.
+const MAX_TEXT: usize = 200;
+
+impl Scorer<'_> {
+    /// What a reader looks at beside the metrics.
+    pub fn details(&self) -> Details {
+        match self.preprocessing.task {
+            Task::Classification => self.of_classes(),
+            Task::Regression => {
+                let rows = self.predicted.iter().copied();
+                let rows: Vec<(f64, f64)> = rows.zip(self.values.iter().copied()).collect();
+                Details {
+                    bins: bins(&rows),
+                    ..Details::default()
+                }
+            }
+        }
+    }
+
+    fn of_classes(&self) -> Details {
+        let told = self.told();
+        let tally = self.tally();
+        let name = |class: usize| {
+            let class = self.preprocessing.classes.get(class);
+            class.map_or_else(String::new, |class| shown(class, MAX_TEXT))
+        };
+        let classes = told.iter().map(|class| {
+            let figures = tally.of(*class);
+            ClassReport {
+                class: name(*class),
+                rows: figures.rows,
+                predicted: figures.predicted,
+                precision: figures.precision,
+                recall: figures.recall,
+                f1: figures.f1,
+            }
+        });
+        // The last row and column are of all other classes.
+        let other = told.len();
+        let mut place = vec![other; self.preprocessing.classes.len()];
+        for (at, class) in told.iter().enumerate() {
+            if let Some(place) = place.get_mut(*class) {
+                *place = at;
+            }
+        }
+        let mut counts = vec![vec![0_u64; other + 1]; other + 1];
+        for (truth, predicted) in self.classes.iter().zip(&self.predicted_classes) {
+            let at = |class: u32| place.get(class as usize).copied().unwrap_or(other);
+            let row = counts.get_mut(at(*truth));
+            if let Some(count) = row.and_then(|row| row.get_mut(at(*predicted))) {
+                *count += 1;
+            }
+        }
+        let mut labels: Vec<Option<String>> = told.iter().map(|class| Some(name(*class))).collect();
+        let pooled = place.contains(&other) || self.unknown().next().is_some();
+        if pooled {
+            labels.push(None);
+        } else {
+            counts.truncate(other);
+            for row in &mut counts {
+                row.truncate(other);
+            }
+        }
+        let drawn: Vec<usize> = match self.positive() {
+            Some(positive) => vec![positive],
+            None => told.iter().copied().take(MAX_CURVES).collect(),
+        };
+        let curves = drawn.iter().map(|class| {
+            let rows = self.against_rest(*class);
+            ClassCurves {
+                class: name(*class),
+                roc: roc(&rows),
+                precision_recall: precision_recall(&rows),
+                calibration: calibration(&rows),
+            }
+        });
+        Details {
+            classes: classes.collect(),
+            curves: curves.collect(),
+            confusion: Some(Confusion { labels, counts }),
+            bins: vec![],
+        }
+    }
+
+    /// The classes that are told: all, or those with the most rows; in the model's order.
+    fn told(&self) -> Vec<usize> {
+        let tally = self.tally();
+        let mut classes: Vec<usize> = (0..self.preprocessing.classes.len()).collect();
+        if classes.len() > MAX_CLASSES {
+            classes.sort_by_key(|class| (std::cmp::Reverse(tally.truth(*class)), *class));
+            classes.truncate(MAX_CLASSES);
+            classes.sort_unstable();
+        }
+        classes
+    }
+
+    /// Each row's probability of a class, and whether it is of it.
+    fn against_rest(&self, class: usize) -> Vec<(f64, bool)> {
+        let width = self.preprocessing.classes.len().max(1);
+        let rows = self.predicted.chunks_exact(width).zip(&self.classes);
+        rows.filter_map(|(row, truth)| Some((*row.get(class)?, *truth as usize == class)))
+            .collect()
+    }
+}
