@@ -100,82 +100,89 @@ pub fn judge(shown: &Shown<'_>, rival: &Rival, margin: f64, policy: Policy) -> G
     let mut reasons = vec![format!(
         "{metric} is {score:.4}{interval} on {rows} test rows"
     )];
-    let mut verdict = Verdict::Pass;
     let other = format!("the {least:.4} of {}", shown.trivial);
-    match shown.difference.map(|difference| gain(metric, difference)) {
-        Some(gain) => {
-            let above = gain.low > ROUNDING;
-            if !above {
-                verdict = Verdict::Fail;
-            }
-            let is = if above {
-                "is better"
-            } else {
-                "is not surely better"
-            };
-            reasons.push(format!("it {is} than {other}: {}", spelled(gain)));
-        }
-        None => {
-            verdict = Verdict::NoPolicy;
-            reasons.push(format!("against {other} there is no interval to decide by"));
-        }
-    }
-    match rival {
-        Rival::None => reasons.push("there is no champion to compare with".to_owned()),
-        Rival::Same { version } => {
-            reasons.push(format!("it is the champion, version {version}, itself"));
-        }
-        Rival::Apart { version, reason } => {
-            verdict = Verdict::Fail;
-            reasons.push(format!(
-                "the champion, version {version}, can't be compared: {reason}; promote the \
-                 candidate by hand if it is to take its place"
-            ));
-        }
-        Rival::Scored {
-            version,
-            score,
-            difference,
-        } => {
-            let score = score.map_or_else(String::new, |score| format!(" {score:.4}"));
-            let champion = format!("the champion's{score} (version {version}) on the same rows");
-            match difference.map(|difference| gain(metric, difference)) {
-                Some(gain) => {
-                    let keeps = gain.low >= -margin - ROUNDING;
-                    if !keeps {
-                        verdict = Verdict::Fail;
-                    }
-                    let is = if keeps {
-                        "is not worse"
-                    } else {
-                        "may be worse"
-                    };
-                    reasons.push(format!(
-                        "it {is} than {champion} by more than the margin of {margin}: {}",
-                        spelled(gain)
-                    ));
-                }
-                None => {
-                    if verdict == Verdict::Pass {
-                        verdict = Verdict::NoPolicy;
-                    }
-                    reasons.push(format!(
-                        "against {champion} there is no interval to decide by"
-                    ));
-                }
-            }
-        }
-    }
+    let above = against(
+        shown.difference.map(|difference| gain(metric, difference)),
+        |gain| gain.low > ROUNDING,
+        ["is better", "is not surely better"],
+        &format!("than {other}"),
+    );
+    let beside = beside(metric, rival, margin);
+    let verdict = match (above.0, beside.0) {
+        (Verdict::Fail, _) | (_, Verdict::Fail) => Verdict::Fail,
+        (Verdict::Pass, Verdict::Pass) => Verdict::Pass,
+        _ => Verdict::NoPolicy,
+    };
+    reasons.extend([above.1, beside.1]);
     if verdict == Verdict::Fail && *rows < FEW && !matches!(rival, Rival::Apart { .. }) {
         reasons.push(format!(
             "{rows} test rows are few: with more of them the intervals would be narrower"
         ));
     }
     if policy == Policy::None {
-        verdict = Verdict::NoPolicy;
         reasons.insert(0, "the policy is none, so a person decides".to_owned());
+        return Gate {
+            verdict: Verdict::NoPolicy,
+            reasons,
+        };
     }
     Gate { verdict, reasons }
+}
+
+/// What the champion says to it.
+fn beside(metric: &str, rival: &Rival, margin: f64) -> (Verdict, String) {
+    match rival {
+        Rival::None => (
+            Verdict::Pass,
+            "there is no champion to compare with".to_owned(),
+        ),
+        Rival::Same { version } => (
+            Verdict::Pass,
+            format!("it is the champion, version {version}, itself"),
+        ),
+        Rival::Apart { version, reason } => (
+            Verdict::Fail,
+            format!(
+                "the champion, version {version}, can't be compared: {reason}; promote the \
+                 candidate by hand if it is to take its place"
+            ),
+        ),
+        Rival::Scored {
+            version,
+            score,
+            difference,
+        } => {
+            let score = score.map_or_else(String::new, |score| format!(" {score:.4}"));
+            against(
+                difference.map(|difference| gain(metric, difference)),
+                |gain| gain.low >= -margin - ROUNDING,
+                ["is not worse", "may be worse"],
+                &format!(
+                    "than the champion's{score} (version {version}) on the same rows by more than \
+                     the margin of {margin}"
+                ),
+            )
+        }
+    }
+}
+
+/// Whether a gain is enough, in words; without one nothing can be said.
+fn against(
+    gain: Option<Difference>,
+    enough: impl Fn(&Difference) -> bool,
+    [yes, no]: [&str; 2],
+    than: &str,
+) -> (Verdict, String) {
+    let Some(gain) = gain else {
+        let reason = format!("there is no interval to say whether it {yes} {than}");
+        return (Verdict::NoPolicy, reason);
+    };
+    let (verdict, is) = if enough(&gain) {
+        (Verdict::Pass, yes)
+    } else {
+        (Verdict::Fail, no)
+    };
+    (verdict, format!("it {is} {than}: {}", spelled(gain)))
 }
 
 /// By how much the candidate is better, whichever way the metric goes.

@@ -152,9 +152,8 @@ impl Groups {
             Seen::Whole { rows, timestamps } => whole(&rows, timestamps),
             Seen::Floats(rows) => {
                 let value = |row: &f64| (!row.is_nan()).then_some(*row);
-                quarters(rows.iter().map(value).collect(), &|value| {
-                    label(Values::Floats(vec![value]))
-                })
+                let rows: Vec<Option<f64>> = rows.iter().map(value).collect();
+                quarters(&rows, &|value| label(Values::Floats(vec![value])))
             }
         }
     }
@@ -176,8 +175,8 @@ fn whole(rows: &[Option<i64>], timestamps: bool) -> Vec<Group> {
         })
     };
     if distinct.len() > MAX_VALUES || timestamps {
-        let values = rows.iter().map(|row| row.map(Whole)).collect();
-        return quarters(values, &|Whole(value)| spell(value));
+        let values: Vec<Option<Whole>> = rows.iter().map(|row| row.map(Whole)).collect();
+        return quarters(&values, &|Whole(value)| spell(value));
     }
     for (code, slot) in distinct.values_mut().enumerate() {
         *slot = code as u32;
@@ -235,7 +234,7 @@ fn values(names: &[String], codes: &[u32]) -> Vec<Group> {
 
 /// Up to four groups of nearly equal size by value, equal values together; then the rows without
 /// one.
-fn quarters<T: Copy + PartialOrd>(rows: Vec<Option<T>>, spell: &dyn Fn(T) -> String) -> Vec<Group> {
+fn quarters<T: Copy + PartialOrd>(rows: &[Option<T>], spell: &dyn Fn(T) -> String) -> Vec<Group> {
     let mut order: Vec<(T, u32)> = rows
         .iter()
         .zip(0..)

@@ -36,8 +36,7 @@ impl Measured {
         let rows = models.first().map_or(0, |model| model.rows());
         // Drawing is a pass of its own.
         let passes = 1 + models.iter().map(|model| model.passes()).sum::<usize>();
-        let most = MAX_VISITS / rows.saturating_mul(passes).max(1);
-        let resamples = asked.min(most.max(MIN_RESAMPLES));
+        let resamples = bounded(asked, rows, passes);
         let measures: Vec<_> = models
             .iter()
             .map(|model| |counts: &[u32]| model.measure(Some(counts)))
@@ -113,6 +112,12 @@ impl Measured {
     }
 }
 
+/// Resamples of as many as were asked for.
+fn bounded(asked: usize, rows: usize, passes: usize) -> usize {
+    let most = MAX_VISITS / rows.saturating_mul(passes).max(1);
+    asked.min(most.max(MIN_RESAMPLES))
+}
+
 #[cfg(test)]
 mod tests {
     use septet_kit::metrics::Numbers;
@@ -121,14 +126,19 @@ mod tests {
 
     #[test]
     fn work_is_bounded_and_told() {
-        let rows = 500_000;
-        let truth: Vec<f64> = (0..rows).map(f64::from).collect();
+        assert_eq!(bounded(10_000, 500_000, 3), 666);
+        assert_eq!(bounded(1_000, 100_000, 6), 1_000);
+        assert_eq!(bounded(1_000, usize::MAX, 6), MIN_RESAMPLES);
+        assert_eq!((bounded(100, usize::MAX, 6), bounded(0, 0, 1)), (100, 0));
+        let truth: Vec<f64> = (0..5_000).map(f64::from).collect();
         let model = Prepared::Numbers(Numbers::new(truth.clone(), truth));
         let mut reports = 0;
-        let measured = Measured::new(&[&model], 10_000, 1, &mut || reports += 1);
-        assert_eq!(measured.resamples(), 666);
-        assert!(reports > 600);
-        assert!(measured.note().unwrap().contains("666 resamples"));
+        let measured = Measured {
+            asked: 500,
+            ..Measured::new(&[&model], 400, 1, &mut || reports += 1)
+        };
+        assert!(reports >= 5, "{reports}");
+        assert!(measured.note().unwrap().contains("400 resamples"));
         assert!((measured.score(0, "r2").unwrap() - 1.0).abs() < 1e-12);
         let none = Measured::new(&[&model], 0, 1, &mut || {});
         assert_eq!((none.note(), none.interval(0, "r2")), (None, None));
