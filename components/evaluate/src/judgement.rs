@@ -479,8 +479,8 @@ pub(crate) mod tests {
         let refusal = told(json, "good", None).unwrap_err();
         assert_eq!(
             refusal,
-            Refusal::Rejected(
-                "the candidate can't be evaluated: there is no column 'nowhere' to slice the test \
+            Refusal::Rows(
+                "there is no column 'nowhere' to slice the test \
                  rows by: they have y, unused, x"
                     .to_owned()
             )
@@ -506,5 +506,21 @@ pub(crate) mod tests {
             let (evaluation, _) = told(json, "good", None).unwrap();
             assert_eq!(evaluation.gate.verdict, Verdict::NoPolicy);
         }
+    }
+
+    #[test]
+    fn no_rows_are_no_verdict() {
+        let parameters: Parameters = serde_json::from_str(r#"{"model":"m"}"#).unwrap();
+        let mut outside = Outside {
+            test: &mut || Ok(Box::new(std::iter::empty())),
+            predict: &mut |bundle, batch| predict(bundle, &batch),
+            progress: &mut |_| {},
+        };
+        let candidate = manifest("y");
+        let evaluated = evaluate(&parameters, 1, "good", &candidate, None, &mut outside);
+        let (evaluation, notes) = evaluated.unwrap();
+        assert_eq!(evaluation.gate.verdict, Verdict::NoPolicy);
+        assert!(notes.is_empty() && evaluation.metrics.is_empty());
+        serde_json::to_string(&evaluation).unwrap();
     }
 }

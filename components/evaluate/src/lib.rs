@@ -3,9 +3,10 @@
 //! Nothing is chosen on test rows: they are predicted, scored and told of.
 //!
 //! # Memory
-//! Of a test row there are kept, for the candidate and as much again for the champion, 8 bytes a
-//! class and 28 more, while they are measured 4 bytes a class and 24 more: of two classes and two
-//! million rows about 200 MB a model. More than 2²⁶ probabilities of a model are refused.
+//! Of a test row, 8 bytes a class and 8 more are kept while a model predicts, about 72 more while a
+//! curve is drawn, and then 4 bytes a class (of two classes, in all) and 24 more of each model while
+//! they are measured: of two classes and two million rows about 200 MB. More than 2²⁵ probabilities
+//! of a model, 16 million rows of two classes, are refused.
 //!
 //! # Layout
 //! - `parameters`: what a user may set

@@ -9,7 +9,7 @@ pub enum Refusal {
     Rejected(String),
     /// Something else went wrong with the model: it trapped, met a limit or is not there.
     Failed(String),
-    /// The test rows can't be read; this is never a model's doing.
+    /// The test rows can't be read or told apart; this is never a model's doing.
     Rows(String),
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn score<'p>(
                 .add(&labels, &predictions)
                 .map_err(Refusal::Rejected)?;
             if let (Some(groups), Some(by)) = (groups.as_deref_mut(), &by) {
-                groups.add(by, start, &scored).map_err(Refusal::Rejected)?;
+                groups.add(by, start, &scored).map_err(Refusal::Rows)?;
             }
             start += rows;
             *done += rows as u64;
@@ -78,7 +78,7 @@ fn by(table: &Table, name: &str) -> Result<Column, Refusal> {
         let names = all.iter().take(MAX_NAMES).map(|name| shown(name, SHOWN));
         let names: Vec<String> = names.collect();
         let more = if all.len() > MAX_NAMES { ", …" } else { "" };
-        Refusal::Rejected(format!(
+        Refusal::Rows(format!(
             "there is no column '{}' to slice the test rows by: they have {}{more}",
             shown(name, SHOWN),
             names.join(", ")

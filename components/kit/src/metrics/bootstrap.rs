@@ -120,10 +120,8 @@ impl Resamples {
             return None;
         }
         figures.sort_unstable_by(f64::total_cmp);
-        Some(Interval {
-            low: quantile(&figures, TAIL)?,
-            high: quantile(&figures, 1.0 - TAIL)?,
-        })
+        let (low, high) = (quantile(&figures, TAIL)?, quantile(&figures, 1.0 - TAIL)?);
+        (low.is_finite() && high.is_finite()).then_some(Interval { low, high })
     }
 }
 

@@ -34,101 +34,100 @@ pub struct Bin {
     pub rows: u64,
 }
 
-/// Positive and negative rows down to each distinct score, from the highest one.
+/// A classifier's rows as a score falls: what its curves are drawn from.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    steps: Vec<Step>,
+}
+
+/// Positive and negative rows down to a score.
+#[derive(Clone, Copy, Debug)]
 struct Step {
     threshold: f64,
     positives: u64,
     negatives: u64,
 }
 
-fn steps(rows: &[(f64, bool)]) -> Vec<Step> {
-    let mut rows = rows.to_vec();
-    rows.sort_unstable_by(|(left, _), (right, _)| right.total_cmp(left));
-    let (mut positives, mut negatives) = (0, 0);
-    let runs = rows.chunk_by(|(left, _), (right, _)| left <= right);
-    runs.filter_map(|run| {
-        let up = run.iter().filter(|(_, positive)| *positive).count() as u64;
-        positives += up;
-        negatives += run.len() as u64 - up;
-        Some(Step {
-            threshold: run.first()?.0,
-            positives,
-            negatives,
-        })
-    })
-    .collect()
-}
+impl Steps {
+    /// Of rows as score and whether they are positive; scores must be numbers.
+    pub fn new(mut rows: Vec<(f64, bool)>) -> Self {
+        rows.sort_unstable_by(|(left, _), (right, _)| right.total_cmp(left));
+        let (mut positives, mut negatives) = (0, 0);
+        let runs = rows.chunk_by(|(left, _), (right, _)| left <= right);
+        let steps = runs.filter_map(|run| {
+            let up = run.iter().filter(|(_, positive)| *positive).count() as u64;
+            positives += up;
+            negatives += run.len() as u64 - up;
+            Some(Step {
+                threshold: run.first()?.0,
+                positives,
+                negatives,
+            })
+        });
+        Self {
+            steps: steps.collect(),
+        }
+    }
 
-/// `roc_curve(drop_intermediate=True)`, of rows as score and whether they are positive: x is the
-/// false positive rate, y the true positive rate, from (0, 0). Of more than [`MAX_POINTS`] points,
-/// those at even steps of x + y are kept, the ends among them. Empty if either side is; scores
-/// must be numbers.
-pub fn roc(rows: &[(f64, bool)]) -> Curve {
-    let steps = steps(rows);
-    let Some((all, down)) = steps
-        .last()
-        .map(|last| (last.positives as f64, last.negatives as f64))
-        .filter(|(up, down)| *up > 0.0 && *down > 0.0)
-    else {
-        return vec![];
-    };
-    // A point is dropped where the curve goes on as it came, measured in rows.
-    let corner = |at: usize| {
-        let Some([before, here, after]) = at
-            .checked_sub(1)
-            .and_then(|from| steps.get(from..from + 3))
-            .and_then(|three| <&[Step; 3]>::try_from(three).ok())
-        else {
-            return true;
+    /// All positive and all negative rows; none if either side is empty.
+    fn sides(&self) -> Option<(f64, f64)> {
+        let last = self.steps.last()?;
+        let sides = (last.positives as f64, last.negatives as f64);
+        (sides.0 > 0.0 && sides.1 > 0.0).then_some(sides)
+    }
+
+    /// `roc_curve(drop_intermediate=True)`: x is the false positive rate, y the true positive rate,
+    /// from (0, 0). Of more than [`MAX_POINTS`] points, those at even steps of x + y are kept, the
+    /// ends among them. Empty if either side is.
+    pub fn roc(&self) -> Curve {
+        let Some((up, down)) = self.sides() else {
+            return vec![];
         };
-        here.positives - before.positives != after.positives - here.positives
-            || here.negatives - before.negatives != after.negatives - here.negatives
-    };
-    let start = Point {
-        x: 0.0,
-        y: 0.0,
-        threshold: None,
-    };
-    let points = steps
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| corner(*at))
-        .map(|(_, step)| Point {
+        // A point is dropped where the curve goes on as it came, measured in rows.
+        let corner = |at: usize| {
+            let from = at.checked_sub(1);
+            let three = from.and_then(|from| self.steps.get(from..from + 3));
+            let Some([before, here, after]) = three else {
+                return true;
+            };
+            here.positives - before.positives != after.positives - here.positives
+                || here.negatives - before.negatives != after.negatives - here.negatives
+        };
+        let start = Point {
+            x: 0.0,
+            y: 0.0,
+            threshold: None,
+        };
+        let steps = self.steps.iter().enumerate();
+        let points = steps.filter(|(at, _)| corner(*at)).map(|(_, step)| Point {
             x: step.negatives as f64 / down,
-            y: step.positives as f64 / all,
+            y: step.positives as f64 / up,
             threshold: Some(step.threshold),
         });
-    thinned(std::iter::once(start).chain(points).collect(), |point| {
-        point.x + point.y
-    })
-}
+        let points = std::iter::once(start).chain(points).collect();
+        thinned(points, |point| point.x + point.y)
+    }
 
-/// `precision_recall_curve`, of rows as score and whether they are positive, in the order of
-/// falling thresholds: x is the recall, y the precision, from (0, 1). Of more than [`MAX_POINTS`]
-/// points, those at even steps of the recall are kept, the ends among them. Empty if either side
-/// is; scores must be numbers.
-pub fn precision_recall(rows: &[(f64, bool)]) -> Curve {
-    let steps = steps(rows);
-    let Some(all) = steps
-        .last()
-        .filter(|last| last.positives > 0 && last.negatives > 0)
-        .map(|last| last.positives as f64)
-    else {
-        return vec![];
-    };
-    let start = Point {
-        x: 0.0,
-        y: 1.0,
-        threshold: None,
-    };
-    let points = steps.iter().map(|step| Point {
-        x: step.positives as f64 / all,
-        y: step.positives as f64 / (step.positives + step.negatives) as f64,
-        threshold: Some(step.threshold),
-    });
-    thinned(std::iter::once(start).chain(points).collect(), |point| {
-        point.x
-    })
+    /// `precision_recall_curve`, in the order of falling thresholds: x is the recall, y the
+    /// precision, from (0, 1). Of more than [`MAX_POINTS`] points, those at even steps of the recall
+    /// are kept, the ends among them. Empty if either side is.
+    pub fn precision_recall(&self) -> Curve {
+        let Some((up, _)) = self.sides() else {
+            return vec![];
+        };
+        let start = Point {
+            x: 0.0,
+            y: 1.0,
+            threshold: None,
+        };
+        let points = self.steps.iter().map(|step| Point {
+            x: step.positives as f64 / up,
+            y: step.positives as f64 / (step.positives + step.negatives) as f64,
+            threshold: Some(step.threshold),
+        });
+        let points = std::iter::once(start).chain(points).collect();
+        thinned(points, |point| point.x)
+    }
 }
 
 /// At most [`MAX_POINTS`] points: the ends, and between them the first one past each even step of
@@ -226,10 +225,10 @@ mod tests {
     /// By hand: falling scores 0.9 +, 0.8 + -, 0.4 -, 0.35 +, 0.1 -.
     #[test]
     fn points_by_hand() {
-        let third = 1.0 / 3.0;
+        let (third, steps) = (1.0 / 3.0, Steps::new(ROWS.to_vec()));
         let xy = |curve: Curve| -> Vec<(f64, f64)> { curve.iter().map(|p| (p.x, p.y)).collect() };
         assert_eq!(
-            xy(roc(&ROWS)),
+            xy(steps.roc()),
             [
                 (0.0, 0.0),
                 (0.0, third),
@@ -240,7 +239,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            xy(precision_recall(&ROWS)),
+            xy(steps.precision_recall()),
             [
                 (0.0, 1.0),
                 (third, 1.0),
@@ -254,7 +253,8 @@ mod tests {
         let rows: Vec<u64> = calibration.iter().map(|bin| bin.rows).collect();
         assert_eq!(rows, [1, 1, 1]);
         assert!((calibration[1].predicted - 0.3).abs() < 1e-12);
-        assert!(roc(&[(0.5, true)]).is_empty() && precision_recall(&[]).is_empty());
+        assert!(Steps::new(vec![(0.5, true)]).roc().is_empty());
+        assert!(Steps::new(vec![]).precision_recall().is_empty());
     }
 
     #[test]
@@ -272,7 +272,8 @@ mod tests {
         fn curves_are_short_and_keep_their_ends(
             rows in vec((0.0..1.0_f64, any::<bool>()), 2..400)
         ) {
-            for curve in [roc(&rows), precision_recall(&rows)] {
+            let steps = Steps::new(rows);
+            for curve in [steps.roc(), steps.precision_recall()] {
                 prop_assert!(curve.len() <= MAX_POINTS);
                 prop_assert!(curve.is_sorted_by(|left, right| left.x <= right.x));
                 if let Some(last) = curve.last() {

@@ -28,7 +28,7 @@ mod tally;
 pub use bootstrap::{Generator, Interval, Measure, Resamples, bootstrap};
 pub use classes::Classes;
 pub(crate) use classes::MAX_UNKNOWN;
-pub use curves::{Bin, Curve, MAX_POINTS, Point, bins, calibration, precision_recall, roc};
+pub use curves::{Bin, Curve, MAX_POINTS, Point, Steps, bins, calibration};
 pub use names::{CLASSES, Figures, Metrics, NUMBERS, less_is_better, named};
 pub use numbers::Numbers;
 pub use ranking::{Ranking, area};

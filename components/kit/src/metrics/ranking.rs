@@ -59,7 +59,7 @@ impl Ranking {
             }
         };
         for entry in &self.entries {
-            if entry & FIRST != 0 {
+            if entry & FIRST != 0 && up | down != 0 {
                 close(up, down, &mut positives, &mut negatives);
                 (up, down) = (0, 0);
             }

@@ -3,7 +3,7 @@
 use super::Scorer;
 use crate::{
     evaluation::{ClassCurves, ClassReport, Confusion, Details},
-    metrics::{bins, calibration, precision_recall, roc},
+    metrics::{Steps, bins, calibration},
     preprocessing::Task,
     show::shown,
 };
@@ -81,11 +81,13 @@ impl Scorer<'_> {
         };
         let curves = drawn.iter().map(|class| {
             let rows = self.against_rest(*class);
+            let calibration = calibration(&rows);
+            let steps = Steps::new(rows);
             ClassCurves {
                 class: name(*class),
-                roc: roc(&rows),
-                precision_recall: precision_recall(&rows),
-                calibration: calibration(&rows),
+                roc: steps.roc(),
+                precision_recall: steps.precision_recall(),
+                calibration,
             }
         });
         Details {
@@ -114,5 +116,67 @@ impl Scorer<'_> {
         let rows = self.predicted.chunks_exact(width).zip(&self.classes);
         rows.filter_map(|(row, truth)| Some((*row.get(class)?, *truth as usize == class)))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        evaluation::MAX_BYTES,
+        preprocessing::{Folds, Preprocessing},
+        scoring::{PREDICTION, PROBABILITY, Scorer},
+        table::{Column, Table, Values},
+    };
+
+    use super::*;
+
+    /// Two thousand classes with long names, each predicted as the next one.
+    #[test]
+    fn many_classes_are_bounded() {
+        let count = 2_000;
+        let long = |class: usize| format!("{class:04}{}", "\"ä".repeat(200));
+        let plan = Preprocessing {
+            task: Task::Classification,
+            target: "y".to_owned(),
+            classes: (0..count).map(long).collect(),
+            class_counts: vec![1; count],
+            target_mean: 0.0,
+            positive: None,
+            folds: Folds::Rows,
+            weighted: false,
+            inputs: vec![],
+            transforms: vec![],
+            columns: vec![],
+            features: vec![],
+        };
+        let column = |name: String, values| Column {
+            name,
+            values,
+            nulls: vec![],
+        };
+        let labels = column("y".to_owned(), Values::Texts(plan.classes.clone()));
+        let next = (0..count).map(|class| long((class + 1) % count));
+        let answers = column(PREDICTION.to_owned(), Values::Texts(next.collect()));
+        let probabilities = (0..count).map(|class| {
+            let rows = (0..count).map(|row| (row * 7 + class) as f64 / 1e5);
+            column(
+                format!("{PROBABILITY}{}", long(class)),
+                Values::Floats(rows.collect()),
+            )
+        });
+        let table = Table {
+            rows: count,
+            columns: std::iter::once(answers).chain(probabilities).collect(),
+        };
+        let mut scorer = Scorer::new(&plan);
+        assert_eq!(scorer.add(&labels, &table).unwrap().len(), count);
+        let details = scorer.details();
+        assert_eq!((details.classes.len(), details.curves.len()), (50, 10));
+        let confusion = details.confusion.as_ref().unwrap();
+        assert_eq!((confusion.labels.len(), confusion.counts.len()), (51, 51));
+        let counts: u64 = confusion.counts.iter().flatten().sum();
+        assert_eq!(counts, count as u64);
+        let bytes = serde_json::to_vec(&details).unwrap().len() as u64;
+        assert!(bytes < MAX_BYTES / 2, "{bytes}");
     }
 }

@@ -9,9 +9,9 @@ use crate::{
     table::{Column, Table, Values},
 };
 
-/// Predicted numbers that are kept: 512 MiB. With what ranks them, and as much again of a champion,
+/// Predicted numbers that are kept: 256 MiB. With what ranks and draws them, and a champion,
 /// evaluating stays below a 32-bit component's 4 GiB.
-const MAX_NUMBERS: usize = 1 << 26;
+const MAX_NUMBERS: usize = 1 << 25;
 
 /// Name of the predictions' first column; of classes' probabilities, the names begin with
 /// [`PROBABILITY`].
