@@ -19,23 +19,23 @@ mod bindings {
 
 use septet_guest::{
     Invocation, Outcome, StageError,
-    bindings::septet::capability::{registry_propose, registry_read},
     blob::{self, BlobReader},
     call,
-    fault::{note, settle},
+    fault::settle,
+    registry::{self, AliasChange, Proposal},
 };
 use septet_kit::{
     bundle::read_manifest,
-    evaluation::{Evaluation, FORMAT},
+    evaluation::{Evaluation, FORMAT, MAX_BYTES},
 };
+use serde::Deserialize;
 
 use crate::{
     card::{card, summary},
     decision::{Decision, Parameters, decide},
+    markdown,
+    warnings::overused,
 };
-
-/// Bytes of an evaluation.
-const MAX_EVALUATION: u64 = 1 << 20;
 
 struct Component;
 
@@ -49,21 +49,14 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
     let parameters: Parameters = call::parameters(invocation)?;
     let bundle = call::input(invocation, "bundle")?;
     let manifest = read_manifest(BlobReader::open(bundle)?)?;
-    let evaluation =
-        BlobReader::open(call::input(invocation, "evaluation")?)?.all(MAX_EVALUATION)?;
-    let evaluation: Evaluation = serde_json::from_slice(&evaluation)
-        .map_err(|error| format!("the evaluation can't be read: {error}"))?;
-    if evaluation.format != FORMAT {
-        return Err(format!(
-            "the evaluation is of format {}, but this component reads format {FORMAT}",
-            evaluation.format
-        ));
-    }
-    let current = current(&parameters)?;
+    let evaluation = BlobReader::open(call::input(invocation, "evaluation")?)?.all(MAX_BYTES)?;
+    let evaluation = read(&evaluation)?;
+    let current = registry::alias(&parameters.model, &parameters.alias)?;
+    let current = current.map(|version| version.bundle_digest);
     let decision = decide(&parameters, &bundle.digest, current.as_deref(), &evaluation);
     let (change, told) = match &decision {
         Decision::Move { expected, reason } => {
-            let change = registry_propose::AliasChange {
+            let change = AliasChange {
                 alias: parameters.alias.clone(),
                 expected: expected.clone(),
                 reason: reason.clone(),
@@ -75,10 +68,10 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
         }
         Decision::Stay { reason } => (None, reason.clone()),
     };
-    propose(&registry_propose::Proposal {
+    registry::propose(&Proposal {
         model: parameters.model.clone(),
         bundle_digest: bundle.digest.clone(),
-        summary: summary(&manifest, &evaluation),
+        summary: summary(&parameters, &manifest, &evaluation),
         change,
     })?;
     let card = card(
@@ -90,49 +83,37 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
     );
     let card = serde_json::to_vec(&card)
         .map_err(|error| format!("the model card can't be written: {error}"))?;
+    let text = markdown::card(
+        &parameters,
+        &bundle.digest,
+        &manifest,
+        &evaluation,
+        &decision,
+    );
     Ok(Outcome {
-        outputs: vec![blob::put("card", "application/json", &card)?],
+        outputs: vec![
+            blob::put("card", "application/json", &card)?,
+            blob::put("card-markdown", "text/markdown", text.as_bytes())?,
+        ],
         metrics: vec![],
-        notes: vec![told],
+        notes: std::iter::once(told).chain(overused(&parameters)).collect(),
     })
 }
 
-/// The bundle that the alias points at.
-fn current(parameters: &Parameters) -> Result<Option<String>, String> {
-    let Parameters { model, alias, .. } = parameters;
-    match registry_read::alias(model, alias) {
-        Ok(version) => Ok(version.map(|version| version.bundle_digest)),
-        Err(error) => Err(failed(match error {
-            registry_read::Error::AccessDenied => {
-                format!("the alias '{alias}' of model '{model}' is not granted")
-            }
-            registry_read::Error::Other(reason) => {
-                format!("can't read the alias '{alias}' of model '{model}': {reason}")
-            }
-        })),
+fn read(evaluation: &[u8]) -> Result<Evaluation, String> {
+    /// Only the format, so that another one is told from a broken evaluation.
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
     }
-}
-
-fn propose(proposal: &registry_propose::Proposal) -> Result<(), String> {
-    let model = &proposal.model;
-    registry_propose::propose(proposal).map_err(|error| {
-        failed(match error {
-            registry_propose::Error::AccessDenied => {
-                format!("a version of model '{model}' may not be proposed: it is not granted")
-            }
-            registry_propose::Error::TooLarge(limit) => {
-                format!("the proposal for model '{model}' is more than the limit of {limit}")
-            }
-            registry_propose::Error::Other(reason) => {
-                format!("can't propose a version of model '{model}': {reason}")
-            }
-        })
-    })
-}
-
-fn failed(reason: String) -> String {
-    note(StageError::Failed(reason.clone()));
-    reason
+    let wrong = |error| format!("the evaluation can't be read: {error}");
+    let Format { format } = serde_json::from_slice(evaluation).map_err(wrong)?;
+    if format != FORMAT {
+        return Err(format!(
+            "the evaluation is of format {format}, but this component reads format {FORMAT}"
+        ));
+    }
+    serde_json::from_slice(evaluation).map_err(wrong)
 }
 
 bindings::export!(Component with_types_in bindings);

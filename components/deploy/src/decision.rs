@@ -18,6 +18,10 @@ pub struct Parameters {
     /// Moves it whatever the gate says.
     #[serde(default)]
     pub promote: bool,
+    /// How many versions were evaluated on this very test set, this one included, where the host
+    /// knows it.
+    #[serde(default)]
+    pub test_uses: Option<u32>,
 }
 
 fn champion() -> String {
@@ -79,7 +83,7 @@ pub fn decide(
     }
     Decision::Stay {
         reason: bounded(match gate.verdict {
-            Verdict::NoPolicy => format!("{alias} stays: the gate has no policy for this: {why}"),
+            Verdict::NoPolicy => format!("{alias} stays: the gate did not decide: {why}"),
             _ => format!("{alias} stays: the gate failed: {why}"),
         }),
     }
@@ -97,23 +101,63 @@ fn bounded(mut text: String) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use septet_kit::{
-        evaluation::{Champion, FORMAT, Gate},
-        metrics::Metrics,
+        evaluation::{
+            Champion, ClassReport, Details, Difference, Differences, FORMAT, Gate, Intervals,
+            Slice, Slices,
+        },
+        metrics::Interval,
     };
 
     use super::*;
 
     pub(crate) fn evaluation(verdict: Verdict, champion: Option<&str>) -> Evaluation {
+        let interval = Interval {
+            low: 0.8,
+            high: 0.95,
+        };
+        let intervals: Intervals = [("accuracy".to_owned(), interval)].into();
+        let difference = Difference {
+            value: 0.1,
+            low: 0.05,
+            high: 0.15,
+        };
+        let differences: Differences = [("accuracy".to_owned(), difference)].into();
         Evaluation {
             format: FORMAT,
-            rows: 10,
+            rows: 1_000,
             primary: "accuracy".to_owned(),
-            metrics: [("accuracy".to_owned(), 0.9)].into(),
-            baseline: Metrics::new(),
+            positive: Some("yes".to_owned()),
+            metrics: [("accuracy".to_owned(), 0.9), ("brier".to_owned(), 0.1)].into(),
+            resamples: 1_000,
+            intervals: intervals.clone(),
+            baseline: [("accuracy".to_owned(), 0.8)].into(),
+            baseline_differences: differences.clone(),
             champion: champion.map(|bundle| Champion {
                 version: 1,
                 bundle: bundle.to_owned(),
-                metrics: Metrics::new(),
+                metrics: [("accuracy".to_owned(), 0.8)].into(),
+                intervals: Intervals::new(),
+                differences,
+            }),
+            details: Details {
+                classes: vec![ClassReport {
+                    class: "yes".to_owned(),
+                    rows: 600,
+                    predicted: 590,
+                    precision: 0.91,
+                    recall: 0.9,
+                    f1: 0.905,
+                }],
+                ..Details::default()
+            },
+            slices: Some(Slices {
+                column: "region".to_owned(),
+                slices: vec![Slice {
+                    value: "north".to_owned(),
+                    rows: 12,
+                    metrics: [("accuracy".to_owned(), 0.5)].into(),
+                    intervals,
+                }],
             }),
             gate: Gate {
                 verdict,

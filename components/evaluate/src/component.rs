@@ -20,20 +20,25 @@ mod bindings {
 
 use septet_guest::{
     Artifact, Invocation, Metric, Outcome, StageError,
-    bindings::septet::capability::{models, registry_read},
+    bindings::septet::capability::models,
     blob::{self, BlobReader},
     call,
-    fault::{note, settle},
-    log,
+    fault::{aside, failed, settle},
+    log, registry,
     tables::{to_kit, to_wit},
 };
 use septet_kit::{
     arrow,
     bundle::{MEDIA_TYPE, Manifest, read_manifest},
+    evaluation::MAX_BYTES,
     table::Table,
 };
 
-use crate::judgement::{Batches, Current, Outside, Parameters, Refusal, evaluate};
+use crate::{
+    judgement::evaluate,
+    outside::{Batches, Current, Outside, Refusal},
+    parameters::Parameters,
+};
 
 struct Component;
 
@@ -58,6 +63,7 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
     };
     let (evaluation, notes) = evaluate(
         &parameters,
+        invocation.seed,
         &bundle.digest,
         &candidate,
         current.as_ref(),
@@ -65,13 +71,16 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
     )
     .map_err(|refusal| match refusal {
         Refusal::Rejected(reason) | Refusal::Rows(reason) => reason,
-        Refusal::Failed(reason) => {
-            note(StageError::Failed(reason.clone()));
-            reason
-        }
+        Refusal::Failed(reason) => failed(reason),
     })?;
     let json = serde_json::to_vec(&evaluation)
         .map_err(|error| format!("the evaluation can't be written: {error}"))?;
+    if json.len() as u64 > MAX_BYTES {
+        return Err(format!(
+            "the evaluation has {} bytes, more than the {MAX_BYTES} that deploy reads",
+            json.len()
+        ));
+    }
     let gate = &evaluation.gate;
     let verdict = format!("gate {}: {}", gate.verdict.name(), gate.reasons.join("; "));
     Ok(Outcome {
@@ -89,19 +98,9 @@ fn manifest(bundle: &Artifact) -> Result<Manifest, String> {
     read_manifest(BlobReader::open(bundle)?)
 }
 
-/// The version that the alias points at.
+/// The version that the alias points at. That its bundle can't be read is the gate's to judge.
 fn current(parameters: &Parameters) -> Result<Option<Current>, String> {
-    let Parameters { model, alias, .. } = parameters;
-    let version = registry_read::alias(model, alias).map_err(|error| {
-        let reason = match error {
-            registry_read::Error::AccessDenied => "it is not granted".to_owned(),
-            registry_read::Error::Other(reason) => reason,
-        };
-        let reason = format!("can't read the alias '{alias}' of model '{model}': {reason}");
-        note(StageError::Failed(reason.clone()));
-        reason
-    })?;
-    let Some(version) = version else {
+    let Some(version) = registry::alias(&parameters.model, &parameters.alias)? else {
         return Ok(None);
     };
     let bundle = Artifact {
@@ -112,7 +111,7 @@ fn current(parameters: &Parameters) -> Result<Option<Current>, String> {
     };
     Ok(Some(Current {
         version: version.number,
-        manifest: manifest(&bundle)?,
+        manifest: aside(|| manifest(&bundle))?,
         bundle: bundle.digest,
     }))
 }

@@ -1,214 +1,214 @@
 //! From bundle, test rows and champion to an evaluation.
 
-use std::collections::BTreeSet;
-
 use septet_kit::{
     bundle::Manifest,
-    evaluation::{Champion, Evaluation, FORMAT},
+    evaluation::{Champion, Differences, Evaluation, FORMAT, Intervals},
+    metrics::Metrics,
     preprocessing::{Preprocessing, Task},
-    scoring::{Scorer, majority},
+    scoring::{Prepared, majority},
     show::shown,
-    table::{RESERVED, Table},
 };
-use serde::Deserialize;
 
 use crate::{
-    batches::pieces,
-    gate::{Rival, judge},
+    gate::{Rival, Shown, judge},
+    groups::Groups,
+    measure::Measured,
+    notes,
+    outside::{Current, Outside, Refusal},
+    parameters::Parameters,
+    rows::{SHOWN, score},
+    slices::slices,
 };
 
-/// Characters of a column's or class's name that a sentence shows.
-const SHOWN: usize = 60;
-
-/// The stage's parameters.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Parameters {
-    /// The model's name.
-    pub model: String,
-    /// Whose version is the champion.
-    #[serde(default = "champion")]
-    pub alias: String,
-    /// By how much the primary metric may be below the champion's.
-    #[serde(default = "margin")]
-    pub margin: f64,
-}
-
-fn champion() -> String {
-    "champion".to_owned()
-}
-
-const fn margin() -> f64 {
-    0.005
-}
-
-/// Why there is no evaluation, or no predictions of a model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The model does not take the rows, or gives what can't be scored; or a parameter is wrong.
-    Rejected(String),
-    /// Something else went wrong with the model: it trapped, met a limit or is not there.
-    Failed(String),
-    /// The test rows can't be read; this is never a model's doing.
-    Rows(String),
-}
-
-/// The version that the alias points at.
-#[derive(Clone, Debug)]
-pub struct Current {
-    /// Its number.
-    pub version: u32,
-    /// Its bundle's address.
-    pub bundle: String,
-    /// Of that bundle.
-    pub manifest: Manifest,
-}
-
-/// Test rows, in batches.
-pub type Batches = Box<dyn Iterator<Item = Result<Table, String>>>;
-
-/// What evaluating needs of the outside.
-pub struct Outside<'a> {
-    /// The test rows, from the first one.
-    pub test: &'a mut dyn FnMut() -> Result<Batches, String>,
-    /// Predictions by the model with this bundle.
-    pub predict: &'a mut dyn FnMut(&str, Table) -> Result<Table, Refusal>,
-    /// Hears how many predictions were made.
-    pub progress: &'a mut dyn FnMut(u64),
-}
-
-/// The evaluation of the candidate, and sentences for the reader of the report.
+/// The evaluation of the candidate, and sentences for the reader of the report. The resamples are
+/// drawn from `seed`.
 pub fn evaluate(
     parameters: &Parameters,
+    seed: u64,
     bundle: &str,
     candidate: &Manifest,
     current: Option<&Current>,
     outside: &mut Outside<'_>,
 ) -> Result<(Evaluation, Vec<String>), Refusal> {
-    if !(parameters.margin.is_finite() && parameters.margin >= 0.0) {
-        return Err(Refusal::Rejected(
-            "the margin must be a number from 0 on".to_owned(),
-        ));
-    }
     let plan = &candidate.preprocessing;
+    let metric = parameters.check(plan).map_err(Refusal::Rejected)?;
     let mut done = 0;
-    let scorer =
-        score(bundle, plan, &plan.target, &mut done, outside).map_err(|refusal| match refusal {
-            Refusal::Rejected(reason) => {
-                Refusal::Rejected(format!("the candidate can't predict: {reason}"))
-            }
-            other => other,
-        })?;
-    let (metrics, baseline) = (scorer.metrics(), scorer.baseline());
-    let (rows, primary) = (scorer.rows(), scorer.primary());
-    let notes = notes(&scorer, &plan.target);
+    let mut groups = parameters.slice.as_deref().map(Groups::new);
+    let scorer = score(
+        bundle,
+        plan,
+        &plan.target,
+        groups.as_mut(),
+        &mut done,
+        outside,
+    )
+    .map_err(|refusal| match refusal {
+        Refusal::Rejected(reason) => {
+            Refusal::Rejected(format!("the candidate can't be evaluated: {reason}"))
+        }
+        other => other,
+    })?;
+    let rows = scorer.rows();
+    let details = scorer.details();
+    (outside.progress)(done);
+    let prepared = scorer.prepared();
+    let baseline = scorer.trivial();
+    let constant = scorer.constant();
+    let mut notes = notes::of_rows(&scorer, &plan.target);
+    let positive = scorer.positive().and_then(|at| plan.classes.get(at));
+    let mut progress = || (outside.progress)(done);
+    let resamples = parameters.resamples as usize;
+    let slices =
+        groups.map(|groups| slices(groups, &scorer, metric, resamples, seed, &mut progress));
+    // What is measured from here on is in `prepared`; there may be a champion to make room for.
     drop(scorer);
-    let rival = match current {
-        None => Rival::None,
-        Some(current) if current.bundle == bundle => Rival::Same {
-            version: current.version,
-        },
-        Some(current) => meet(current, plan, &mut done, outside)?,
+    let met = match current {
+        Some(current) if current.bundle != bundle => {
+            Some(meet(current, plan, rows, &mut done, outside)?)
+        }
+        _ => None,
     };
-    let trivial = trivial(plan);
-    let margin = parameters.margin;
-    let gate = judge(primary, rows, &metrics, &baseline, &trivial, &rival, margin);
-    let champion = current.map(|current| Champion {
-        version: current.version,
-        bundle: current.bundle.clone(),
-        metrics: match rival {
-            Rival::Scored { metrics, .. } => metrics,
-            Rival::Same { .. } => metrics.clone(),
-            Rival::None | Rival::Apart { .. } => septet_kit::metrics::Metrics::new(),
+    let mut models = vec![&prepared, &baseline];
+    if let Some(Ok(champion)) = &met {
+        models.push(champion);
+    }
+    let mut progress = || (outside.progress)(done);
+    let measured = Measured::new(&models, resamples, seed, &mut progress);
+    notes.extend(measured.note());
+    notes.extend(notes::of_metrics(&measured.metrics(0), plan));
+    let rival = rival(current, bundle, met.as_ref(), &measured, metric);
+    let gate = judge(
+        &Shown {
+            metric,
+            rows,
+            constant,
+            score: measured.score(0, metric),
+            interval: measured.interval(0, metric),
+            least: measured.score(1, metric),
+            difference: measured.difference(0, 1, metric),
+            trivial: trivial(plan),
         },
-    });
+        &rival,
+        parameters.margin,
+        parameters.policy,
+    );
+    if let Some(slices) = &slices {
+        notes.extend(notes::of_slices(slices, metric, &measured, rows));
+    }
     let evaluation = Evaluation {
         format: FORMAT,
         rows,
-        primary: primary.to_owned(),
-        metrics,
-        baseline,
-        champion,
+        primary: metric.to_owned(),
+        positive: positive.map(|class| shown(class, 200)),
+        metrics: measured.metrics(0),
+        resamples: measured.resamples() as u32,
+        intervals: measured.intervals(0),
+        baseline: measured.metrics(1),
+        baseline_differences: measured.differences(0, 1),
+        champion: current.map(|current| champion(current, &rival, &measured)),
+        details,
+        slices,
         gate,
     };
     Ok((evaluation, notes))
 }
 
-/// The champion's score on the same rows, or why there is none. What goes wrong with the champion
-/// is no error, so that a new candidate always gets a verdict.
+/// The champion's predictions for the same rows, or why there are none. What goes wrong with the
+/// champion is no error, so that a new candidate always gets a verdict.
 fn meet(
     current: &Current,
     candidate: &Preprocessing,
+    rows: u64,
     done: &mut u64,
     outside: &mut Outside<'_>,
-) -> Result<Rival, Refusal> {
-    let plan = &current.manifest.preprocessing;
-    let version = current.version;
-    let apart = |reason| Ok(Rival::Apart { version, reason });
+) -> Result<Result<Prepared, String>, Refusal> {
+    let plan = match &current.manifest {
+        Ok(manifest) => &manifest.preprocessing,
+        Err(reason) => return Ok(Err(format!("it can't be read: {reason}"))),
+    };
     if plan.target != candidate.target {
-        return apart(format!(
+        return Ok(Err(format!(
             "it predicts '{}', not '{}'",
             shown(&plan.target, SHOWN),
             shown(&candidate.target, SHOWN)
-        ));
+        )));
     }
     if plan.task != candidate.task {
-        return apart(format!(
+        return Ok(Err(format!(
             "it does {}, not {}",
             plan.task.name(),
             candidate.task.name()
-        ));
+        )));
     }
-    match score(&current.bundle, plan, &candidate.target, done, outside) {
-        Ok(scorer) => Ok(Rival::Scored {
-            version,
-            metrics: scorer.metrics(),
-        }),
+    match score(
+        &current.bundle,
+        plan,
+        &candidate.target,
+        None,
+        done,
+        outside,
+    ) {
+        // Both are asked with the same rows; only that makes the resamples paired.
+        Ok(scorer) if scorer.rows() != rows => Ok(Err(format!(
+            "it was scored on {} rows where the candidate has {rows}",
+            scorer.rows()
+        ))),
+        Ok(scorer) => Ok(Ok(scorer.prepared())),
         Err(Refusal::Rejected(reason) | Refusal::Failed(reason)) => {
-            apart(format!("it can't predict the test rows: {reason}"))
+            Ok(Err(format!("it can't predict the test rows: {reason}")))
         }
         Err(Refusal::Rows(reason)) => Err(Refusal::Rows(reason)),
     }
 }
 
-/// Scores a model on the test rows. It is asked with its own inputs and the reserved columns, by
-/// which it tells of rows, and never sees the target.
-fn score<'p>(
+/// What the gate knows of the champion; measured, it is the third model.
+fn rival(
+    current: Option<&Current>,
     bundle: &str,
-    plan: &'p Preprocessing,
-    target: &str,
-    done: &mut u64,
-    outside: &mut Outside<'_>,
-) -> Result<Scorer<'p>, Refusal> {
-    let mut scorer = Scorer::new(plan);
-    let inputs: BTreeSet<&str> = plan
-        .inputs
-        .iter()
-        .map(|input| input.name.as_str())
-        .collect();
-    for table in (outside.test)().map_err(Refusal::Rows)? {
-        let mut table = table.map_err(Refusal::Rows)?;
-        table.columns.retain(|column| {
-            let name = column.name.as_str();
-            name == target || name.starts_with(RESERVED) || inputs.contains(name)
-        });
-        for mut piece in pieces(&table, plan.classes.len()) {
-            let labels = piece.remove(target).ok_or_else(|| {
-                Refusal::Rows(format!(
-                    "the test rows have no column '{}'",
-                    shown(target, SHOWN)
-                ))
-            })?;
-            let rows = piece.rows as u64;
-            let predictions = (outside.predict)(bundle, piece)?;
-            scorer
-                .add(&labels, &predictions)
-                .map_err(Refusal::Rejected)?;
-            *done += rows;
-            (outside.progress)(*done);
-        }
+    met: Option<&Result<Prepared, String>>,
+    measured: &Measured,
+    metric: &str,
+) -> Rival {
+    let Some(current) = current else {
+        return Rival::None;
+    };
+    let version = current.version;
+    match met {
+        Some(Ok(_)) => Rival::Scored {
+            version,
+            score: measured.score(2, metric),
+            difference: measured.difference(0, 2, metric),
+        },
+        Some(Err(reason)) => Rival::Apart {
+            version,
+            reason: reason.clone(),
+        },
+        None if current.bundle == bundle => Rival::Same { version },
+        None => Rival::None,
     }
-    Ok(scorer)
+}
+
+fn champion(current: &Current, rival: &Rival, measured: &Measured) -> Champion {
+    let (metrics, intervals, differences) = match rival {
+        Rival::Scored { .. } => (
+            measured.metrics(2),
+            measured.intervals(2),
+            measured.differences(0, 2),
+        ),
+        Rival::Same { .. } => (
+            measured.metrics(0),
+            measured.intervals(0),
+            Differences::new(),
+        ),
+        Rival::None | Rival::Apart { .. } => (Metrics::new(), Intervals::new(), Differences::new()),
+    };
+    Champion {
+        version: current.version,
+        bundle: current.bundle.clone(),
+        metrics,
+        intervals,
+        differences,
+    }
 }
 
 /// What the baseline does, as a clause.
@@ -222,44 +222,20 @@ fn trivial(plan: &Preprocessing) -> String {
     }
 }
 
-/// What a reader should know of the rows.
-fn notes(scorer: &Scorer<'_>, target: &str) -> Vec<String> {
-    let mut notes = vec![];
-    let target = shown(target, SHOWN);
-    if scorer.unlabelled() > 0 {
-        notes.push(format!(
-            "{} test rows have no '{target}' and were left out",
-            scorer.unlabelled()
-        ));
-    }
-    let unknown: Vec<String> = scorer
-        .unknown()
-        .take(3)
-        .map(|class| shown(class, SHOWN))
-        .collect();
-    if !unknown.is_empty() {
-        notes.push(format!(
-            "the test rows have classes of '{target}' that no train row has ('{}'): they count as \
-             wrong",
-            unknown.join("', '")
-        ));
-    }
-    notes
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use septet_kit::{
         bundle::Recorded,
         drift::Reference,
         evaluation::Verdict,
         preprocessing::Input,
-        table::{Column, Kind, Values},
+        table::{Column, Kind, Table, Values},
     };
 
     use super::*;
+    use crate::outside::Batches;
 
-    fn manifest(target: &str) -> Manifest {
+    pub(crate) fn manifest(target: &str) -> Manifest {
         Manifest {
             format: 1,
             algorithm: "x".to_owned(),
@@ -305,16 +281,20 @@ mod tests {
         Values::Texts(texts.iter().map(ToString::to_string).collect())
     }
 
-    /// Four test rows in two batches; the truth is "x is 1".
+    /// Forty test rows in two batches; the truth is "x is 1".
     fn batches() -> Batches {
         let batch = |x: [i64; 2]| {
-            let labels = x.map(|x| if x == 1 { "yes" } else { "no" });
+            let x = x.repeat(10);
+            let labels: Vec<&str> = x
+                .iter()
+                .map(|x| if *x == 1 { "yes" } else { "no" })
+                .collect();
             Ok(Table {
-                rows: 2,
+                rows: 20,
                 columns: vec![
-                    column("x", Values::Integers(x.to_vec())),
                     column("y", texts(&labels)),
                     column("unused", texts(&labels)),
+                    column("x", Values::Integers(x)),
                 ],
             })
         };
@@ -350,11 +330,26 @@ mod tests {
     }
 
     fn run(candidate: &str, current: Option<(&str, Manifest)>) -> Result<Evaluation, Refusal> {
-        let parameters: Parameters = serde_json::from_str(r#"{"model":"m"}"#).unwrap();
+        told(r#"{"model":"m"}"#, candidate, current).map(|(evaluation, notes)| {
+            assert!(notes.is_empty(), "{notes:?}");
+            evaluation
+        })
+    }
+
+    fn told(
+        parameters: &str,
+        candidate: &str,
+        current: Option<(&str, Manifest)>,
+    ) -> Result<(Evaluation, Vec<String>), Refusal> {
+        let parameters: Parameters = serde_json::from_str(parameters).unwrap();
         let current = current.map(|(bundle, manifest)| Current {
             version: 4,
             bundle: bundle.to_owned(),
-            manifest,
+            manifest: if bundle == "broken" {
+                Err("it is of format 1".to_owned())
+            } else {
+                Ok(manifest)
+            },
         });
         let mut seen = 0;
         let mut outside = Outside {
@@ -363,26 +358,26 @@ mod tests {
             progress: &mut |done| seen = done,
         };
         let manifest = manifest("y");
-        let (evaluation, notes) = evaluate(
+        let evaluated = evaluate(
             &parameters,
+            1,
             candidate,
             &manifest,
             current.as_ref(),
             &mut outside,
         )?;
-        assert!(notes.is_empty());
-        assert!(seen >= 4);
-        Ok(evaluation)
+        assert!(seen >= 40);
+        Ok(evaluated)
     }
 
     #[test]
     fn a_good_first_model_passes() {
         let evaluation = run("good", None).unwrap();
         assert_eq!(evaluation.gate.verdict, Verdict::Pass);
-        assert_eq!(evaluation.rows, 4);
+        assert_eq!(evaluation.rows, 40);
         assert!((evaluation.metrics["accuracy"] - 1.0).abs() < 1e-12);
         assert!((evaluation.baseline["accuracy"] - 0.5).abs() < 1e-12);
-        assert!(evaluation.gate.reasons[0].contains("always predicting 'no'"));
+        assert!(evaluation.gate.reasons[1].contains("always predicting 'no'"));
         assert!(evaluation.champion.is_none());
     }
 
@@ -396,7 +391,7 @@ mod tests {
         let evaluation = run("good", Some(("bad", manifest("y")))).unwrap();
         assert_eq!(evaluation.gate.verdict, Verdict::Pass);
         let evaluation = run("good", Some(("good", manifest("y")))).unwrap();
-        assert!(evaluation.gate.reasons[1].contains("itself"));
+        assert!(evaluation.gate.reasons[2].contains("itself"));
     }
 
     #[test]
@@ -404,11 +399,12 @@ mod tests {
         for (bundle, target, reason) in [
             ("gone", "y", "column 'z' is missing"),
             ("away", "y", "away"),
+            ("broken", "y", "it can't be read: it is of format 1"),
             ("bad", "z", "it predicts 'z', not 'y'"),
         ] {
             let evaluation = run("good", Some((bundle, manifest(target)))).unwrap();
             assert_eq!(evaluation.gate.verdict, Verdict::Fail);
-            assert!(evaluation.gate.reasons[1].contains(reason));
+            assert!(evaluation.gate.reasons[2].contains(reason));
             assert!(evaluation.champion.unwrap().metrics.is_empty());
         }
     }
@@ -431,7 +427,7 @@ mod tests {
         let current = Current {
             version: 4,
             bundle: "bad".to_owned(),
-            manifest: manifest("y"),
+            manifest: Ok(manifest("y")),
         };
         let mut opened = 0;
         let mut outside = Outside {
@@ -449,11 +445,82 @@ mod tests {
         let candidate = manifest("y");
         let refusal = evaluate(
             &parameters,
+            1,
             "good",
             &candidate,
             Some(&current),
             &mut outside,
         );
         assert_eq!(refusal.unwrap_err(), Refusal::Rows("cut off".to_owned()));
+    }
+
+    #[test]
+    fn slices_are_told_and_a_missing_column_is_an_error() {
+        let json = r#"{"model":"m","slice":"unused","metric":"accuracy","resamples":200}"#;
+        let (evaluation, notes) = told(json, "bad", None).unwrap();
+        let slices = evaluation.slices.unwrap();
+        let rows: Vec<(&str, u64)> = slices
+            .slices
+            .iter()
+            .map(|slice| (slice.value.as_str(), slice.rows))
+            .collect();
+        assert_eq!(rows, [("no", 20), ("yes", 20)]);
+        assert!(slices.slices[0].metrics["accuracy"].abs() < 1e-12);
+        assert_eq!(slices.slices[0].intervals.len(), 1);
+        assert_eq!(
+            notes,
+            [
+                "accuracy is clearly worse where 'unused' is 'no': 0.0000 (0.0000 to 0.0000) on \
+                 20 rows, against 0.5000 on all 40"
+            ]
+            .map(|note| note.replace("0.5000", &format!("{:.4}", evaluation.metrics["accuracy"])))
+        );
+        let json = r#"{"model":"m","slice":"nowhere"}"#;
+        let refusal = told(json, "good", None).unwrap_err();
+        assert_eq!(
+            refusal,
+            Refusal::Rows(
+                "there is no column 'nowhere' to slice the test \
+                 rows by: they have y, unused, x"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn equal_calls_give_equal_bytes() {
+        let json = r#"{"model":"m","slice":"unused"}"#;
+        let run = || {
+            let (evaluation, _) = told(json, "good", Some(("bad", manifest("y")))).unwrap();
+            serde_json::to_string(&evaluation).unwrap()
+        };
+        assert_eq!(run(), run());
+    }
+
+    #[test]
+    fn nothing_is_decided_without_resamples_or_policy() {
+        for json in [
+            r#"{"model":"m","resamples":0}"#,
+            r#"{"model":"m","policy":"none"}"#,
+        ] {
+            let (evaluation, _) = told(json, "good", None).unwrap();
+            assert_eq!(evaluation.gate.verdict, Verdict::NoPolicy);
+        }
+    }
+
+    #[test]
+    fn no_rows_are_no_verdict() {
+        let parameters: Parameters = serde_json::from_str(r#"{"model":"m"}"#).unwrap();
+        let mut outside = Outside {
+            test: &mut || Ok(Box::new(std::iter::empty())),
+            predict: &mut |bundle, batch| predict(bundle, &batch),
+            progress: &mut |_| {},
+        };
+        let candidate = manifest("y");
+        let evaluated = evaluate(&parameters, 1, "good", &candidate, None, &mut outside);
+        let (evaluation, notes) = evaluated.unwrap();
+        assert_eq!(evaluation.gate.verdict, Verdict::NoPolicy);
+        assert!(notes.is_empty() && evaluation.metrics.is_empty());
+        serde_json::to_string(&evaluation).unwrap();
     }
 }

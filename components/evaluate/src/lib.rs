@@ -1,14 +1,35 @@
 //! The evaluate stage: a bundle and the test rows become metrics and the gate's verdict.
 //!
+//! Nothing is chosen on test rows: they are predicted, scored and told of.
+//!
+//! # Memory
+//! Of a test row, 8 bytes a class and 8 more are kept while a model predicts, about 72 more while a
+//! curve is drawn, and then 4 bytes a class (of two classes, in all) and 24 more of each model while
+//! they are measured: of two classes and two million rows about 200 MB. More than 2²⁵ probabilities
+//! of a model, 16 million rows of two classes, are refused.
+//!
 //! # Layout
+//! - `parameters`: what a user may set
+//! - `outside`: what evaluating needs of the outside
 //! - `batches`: test rows in the sizes that a predictor takes
-//! - `judgement`: from bundle, test rows and champion to an evaluation
+//! - `rows`: the test rows, predicted and scored
+//! - `groups`, `slices`: test rows told apart by a column
+//! - `measure`: metrics and the bootstrap
 //! - `gate`: the rule by which a candidate passes
+//! - `notes`: what a reader should know
+//! - `judgement`: from bundle, test rows and champion to an evaluation
 //! - `component`: bindings and mapping
 
 pub mod batches;
 pub mod gate;
+mod groups;
 pub mod judgement;
+mod measure;
+mod notes;
+pub mod outside;
+pub mod parameters;
+mod rows;
+mod slices;
 
 #[cfg(target_arch = "wasm32")]
 mod component;

@@ -25,6 +25,30 @@ pub fn note(error: StageError) {
     });
 }
 
+/// Notes that the call fails for this reason, and gives the reason back.
+pub fn failed(reason: String) -> String {
+    note(StageError::Failed(reason.clone()));
+    reason
+}
+
+/// Does work whose failure is not the call's: its reason is the inner result's, and what it noted
+/// is forgotten. Only that a store was away ends the call, so that the outcome never depends on
+/// when it was made.
+pub fn aside<T>(work: impl FnOnce() -> Result<T, String>) -> Result<Result<T, String>, String> {
+    let before = NOTED.take();
+    let result = work();
+    let noted = NOTED.take();
+    let away = matches!((&result, &noted), (Err(_), Some(StageError::Retry(_))));
+    NOTED.set(before);
+    if away {
+        if let Some(noted) = noted {
+            note(noted);
+        }
+        return result.map(Ok);
+    }
+    Ok(result)
+}
+
 /// The end of a piece of work: its result, else the noted cause, else a rejection with its reason.
 pub fn settle<T>(result: Result<T, String>) -> Result<T, StageError> {
     let noted = NOTED.take();
@@ -65,6 +89,19 @@ pub fn reason(error: &StageError) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_aside_is_forgotten_unless_the_store_was_away() {
+        let told = aside::<()>(|| Err(failed("gone".to_owned())));
+        assert_eq!(told, Ok(Err("gone".to_owned())));
+        let settled = settle::<()>(Err("bad row".to_owned()));
+        assert!(matches!(settled, Err(StageError::Rejected(_))));
+        assert_eq!(aside(|| Ok(1)), Ok(Ok(1)));
+        let busy = || blobs::Error::Unavailable("busy".to_owned());
+        let told = aside::<()>(|| Err(of_blob("read 'champion'", busy()).to_string()));
+        let told = told.unwrap_err();
+        assert!(matches!(settle::<()>(Err(told)), Err(StageError::Retry(_))));
+    }
 
     #[test]
     fn the_noted_cause_wins_and_is_forgotten() {

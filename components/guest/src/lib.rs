@@ -10,6 +10,7 @@
 //! - [`call`]: an invocation's inputs and parameters
 //! - [`fault`]: how a call that did not work ends
 //! - [`ask`]: transforms and models, asked with the kit's tables
+//! - [`registry`], [`queue`]: versions, aliases and messages, with errors as sentences
 //! - [`log`]: lines and progress
 
 pub mod ask;
@@ -17,6 +18,8 @@ pub mod blob;
 pub mod call;
 pub mod fault;
 pub mod log;
+pub mod queue;
+pub mod registry;
 pub mod tables;
 
 #[allow(

@@ -1,21 +1,17 @@
-//! True labels and predictions, batch by batch, to metrics.
-//!
-//! It owns how a column of labels and a table of predictions are read. It must not know who
-//! predicted.
+//! Labels and predictions, collected.
 
 use std::collections::BTreeMap;
 
+use super::Prepared;
 use crate::{
-    matrix::Matrix,
-    metrics::{self, Metrics},
+    metrics::{Classes, MAX_UNKNOWN, Metrics, Numbers, Tally},
     preprocessing::{Preprocessing, Task},
     table::{Column, Table, Values},
 };
 
-/// Labels that the model does not know and that are told from each other; others share one.
-const MAX_UNKNOWN: usize = 1_000;
-/// Numbers that are kept: about 2 GiB, with room for sorting.
-const MAX_NUMBERS: usize = 1 << 27;
+/// Predicted numbers that are kept: 256 MiB. With what ranks and draws them, and a champion,
+/// evaluating stays below a 32-bit component's 4 GiB.
+const MAX_NUMBERS: usize = 1 << 25;
 
 /// Name of the predictions' first column; of classes' probabilities, the names begin with
 /// [`PROBABILITY`].
@@ -26,13 +22,14 @@ pub const PROBABILITY: &str = "probability_";
 /// Collects labels and predictions.
 #[derive(Clone, Debug)]
 pub struct Scorer<'a> {
-    preprocessing: &'a Preprocessing,
-    known: BTreeMap<&'a str, usize>,
-    unknown: BTreeMap<String, usize>,
-    classes: Vec<usize>,
-    values: Vec<f64>,
-    predicted_classes: Vec<usize>,
-    predicted: Vec<f64>,
+    pub(super) preprocessing: &'a Preprocessing,
+    known: BTreeMap<&'a str, u32>,
+    unknown: BTreeMap<String, u32>,
+    pub(super) classes: Vec<u32>,
+    pub(super) values: Vec<f64>,
+    pub(super) predicted_classes: Vec<u32>,
+    /// Row after row: a probability for each class, or one number.
+    pub(super) predicted: Vec<f64>,
     unlabelled: u64,
 }
 
@@ -73,13 +70,26 @@ impl<'a> Scorer<'a> {
     /// The metric by which models of this ML task are compared.
     pub const fn primary(&self) -> &'static str {
         match self.preprocessing.task {
-            Task::Classification => "accuracy",
+            Task::Classification => "balanced_accuracy",
             Task::Regression => "r2",
         }
     }
 
-    /// Adds rows: their labels and, in the same order, a predictor's answer.
-    pub fn add(&mut self, labels: &Column, predictions: &Table) -> Result<(), String> {
+    /// Of two classes, the one that is looked for: the preprocessing's, else the second one, as in
+    /// scikit-learn.
+    pub fn positive(&self) -> Option<usize> {
+        let classes = &self.preprocessing.classes;
+        let named = self.preprocessing.positive.as_ref();
+        (classes.len() == 2).then(|| {
+            named
+                .and_then(|name| classes.iter().position(|class| class == name))
+                .unwrap_or(1)
+        })
+    }
+
+    /// Adds rows: their labels and, in the same order, a predictor's answer. Gives the rows that
+    /// have a label and are scored.
+    pub fn add(&mut self, labels: &Column, predictions: &Table) -> Result<Vec<u32>, String> {
         if labels.values.len() != predictions.rows {
             return Err(format!(
                 "{} rows have labels but {} have predictions",
@@ -88,10 +98,10 @@ impl<'a> Scorer<'a> {
             ));
         }
         let answer = column(predictions, PREDICTION)?;
-        match self.preprocessing.task {
+        let scored = match self.preprocessing.task {
             Task::Classification => self.add_classes(labels, predictions, answer)?,
             Task::Regression => self.add_values(labels, answer)?,
-        }
+        };
         let kept = self.predicted.len().saturating_add(self.values.len());
         if kept > MAX_NUMBERS {
             return Err(format!(
@@ -99,7 +109,7 @@ impl<'a> Scorer<'a> {
                 self.rows()
             ));
         }
-        Ok(())
+        Ok(scored)
     }
 
     fn add_classes(
@@ -107,12 +117,13 @@ impl<'a> Scorer<'a> {
         labels: &Column,
         predictions: &Table,
         answer: &Column,
-    ) -> Result<(), String> {
+    ) -> Result<Vec<u32>, String> {
         let probabilities = self.preprocessing.classes.iter().map(|class| {
             let column = column(predictions, &format!("{PROBABILITY}{class}"))?;
             floats(column)
         });
         let probabilities = probabilities.collect::<Result<Vec<_>, _>>()?;
+        let mut scored = vec![];
         for row in 0..predictions.rows {
             let Some(label) = labels.label(row) else {
                 self.unlabelled += 1;
@@ -127,16 +138,17 @@ impl<'a> Scorer<'a> {
                 .extend(probabilities.iter().filter_map(|column| column.get(row)));
             let class = self.class(label);
             self.classes.push(class);
+            scored.push(row as u32);
         }
-        Ok(())
+        Ok(scored)
     }
 
     /// The label's index: of an unknown one, after all that are known.
-    fn class(&mut self, label: String) -> usize {
+    fn class(&mut self, label: String) -> u32 {
         if let Some(class) = self.known.get(label.as_str()) {
             return *class;
         }
-        let next = self.known.len() + self.unknown.len().min(MAX_UNKNOWN);
+        let next = (self.known.len() + self.unknown.len().min(MAX_UNKNOWN)) as u32;
         if self.unknown.len() < MAX_UNKNOWN {
             *self.unknown.entry(label).or_insert(next)
         } else {
@@ -144,7 +156,7 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    fn add_values(&mut self, labels: &Column, answer: &Column) -> Result<(), String> {
+    fn add_values(&mut self, labels: &Column, answer: &Column) -> Result<Vec<u32>, String> {
         let answers = floats(answer)?;
         let numbers = match &labels.values {
             Values::Timestamps(_) => None,
@@ -161,58 +173,134 @@ impl<'a> Scorer<'a> {
                     labels.values.kind().name()
                 )
             })?;
-        for (number, answer) in numbers.into_iter().zip(answers) {
+        let mut scored = vec![];
+        for ((number, answer), row) in numbers.into_iter().zip(answers).zip(0..) {
             match number.filter(|number| number.is_finite()) {
                 Some(number) => {
                     self.values.push(number);
                     self.predicted.push(*answer);
+                    scored.push(row);
                 }
                 None => self.unlabelled += 1,
             }
         }
-        Ok(())
+        Ok(scored)
     }
 
     /// Metrics of the predictions; empty without rows.
     pub fn metrics(&self) -> Metrics {
+        self.prepared().metrics()
+    }
+
+    /// The rows, to be measured.
+    pub fn prepared(&self) -> Prepared {
         match self.preprocessing.task {
-            Task::Classification => {
-                let columns = self.known.len();
-                let probabilities = Matrix {
-                    rows: self.classes.len(),
-                    columns,
-                    values: self.predicted.clone(),
-                };
-                metrics::classification(&self.classes, &self.predicted_classes, &probabilities)
+            Task::Classification => Prepared::Classes(Classes::new(
+                self.classes.clone(),
+                self.predicted_classes.clone(),
+                &self.predicted,
+                self.known.len(),
+                self.positive(),
+            )),
+            Task::Regression => {
+                Prepared::Numbers(Numbers::new(self.values.clone(), self.predicted.clone()))
             }
-            Task::Regression => metrics::regression(&self.values, &self.predicted),
         }
     }
 
-    /// Metrics, on the same rows, of always answering with the train rows' most frequent class and
-    /// the classes' shares, or their mean: scikit-learn's `DummyClassifier(strategy="prior")` and
-    /// `DummyRegressor`.
-    pub fn baseline(&self) -> Metrics {
-        let rows = self.rows() as usize;
+    /// Some of the rows that were scored, by their number from 0; a number past the end is left
+    /// out.
+    pub fn part(&self, rows: &[u32]) -> Prepared {
+        fn pick<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
+            let picked = rows.iter().map(|row| values.get(*row as usize).copied());
+            picked.flatten().collect()
+        }
         match self.preprocessing.task {
             Task::Classification => {
-                let counts = &self.preprocessing.class_counts;
-                let total = counts
+                let width = self.known.len();
+                let probabilities: Vec<f64> = rows
                     .iter()
-                    .map(|count| *count as f64)
-                    .sum::<f64>()
-                    .max(1.0);
-                let shares: Vec<f64> = counts.iter().map(|count| *count as f64 / total).collect();
-                let probabilities = Matrix {
-                    rows,
-                    columns: shares.len(),
-                    values: shares.repeat(rows),
-                };
-                let majority = vec![majority(self.preprocessing); rows];
-                metrics::classification(&self.classes, &majority, &probabilities)
+                    .filter_map(|row| {
+                        let start = (*row as usize).saturating_mul(width);
+                        self.predicted.get(start..start.saturating_add(width))
+                    })
+                    .flatten()
+                    .copied()
+                    .collect();
+                Prepared::Classes(Classes::new(
+                    pick(&self.classes, rows),
+                    pick(&self.predicted_classes, rows),
+                    &probabilities,
+                    width,
+                    self.positive(),
+                ))
+            }
+            Task::Regression => Prepared::Numbers(Numbers::new(
+                pick(&self.values, rows),
+                pick(&self.predicted, rows),
+            )),
+        }
+    }
+
+    /// How often each class is true and predicted; nothing for regression.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::new(self.known.len() + MAX_UNKNOWN + 1);
+        for (truth, predicted) in self.classes.iter().zip(&self.predicted_classes) {
+            tally.add(*truth, *predicted, 1);
+        }
+        tally
+    }
+
+    /// The model's classes; none for regression.
+    pub fn classes(&self) -> &[String] {
+        &self.preprocessing.classes
+    }
+
+    /// Whether the rows have at most one class or number: then no metric tells a model from
+    /// another.
+    pub fn constant(&self) -> bool {
+        let classes = self
+            .classes
+            .iter()
+            .all(|class| self.classes.first() == Some(class));
+        let values = self
+            .values
+            .iter()
+            .all(|value| self.values.first() == Some(value));
+        classes && values
+    }
+
+    /// Rows whose true number is 0: there an error has no share of the truth.
+    pub fn zeros(&self) -> u64 {
+        self.values.iter().filter(|value| **value == 0.0).count() as u64
+    }
+
+    /// Metrics of the [baseline](Self::trivial).
+    pub fn baseline(&self) -> Metrics {
+        self.trivial().metrics()
+    }
+
+    /// The same rows, always answered with the train rows' most frequent class and the classes'
+    /// shares, or their mean: scikit-learn's `DummyClassifier(strategy="prior")` and
+    /// `DummyRegressor`.
+    pub fn trivial(&self) -> Prepared {
+        match self.preprocessing.task {
+            Task::Classification => {
+                let counts = self.preprocessing.class_counts.iter();
+                let counts: Vec<f64> = counts.map(|count| *count as f64).collect();
+                let total = counts.iter().sum::<f64>().max(1.0);
+                let shares: Vec<f64> = counts.iter().map(|count| count / total).collect();
+                Prepared::Classes(Classes::constant(
+                    self.classes.clone(),
+                    majority(self.preprocessing),
+                    &shares,
+                    self.positive(),
+                ))
             }
             Task::Regression => {
-                metrics::regression(&self.values, &vec![self.preprocessing.target_mean; rows])
+                let mean = self.preprocessing.target_mean;
+                let means = vec![mean; self.values.len()];
+                Prepared::Numbers(Numbers::new(self.values.clone(), means))
             }
         }
     }
@@ -310,7 +398,19 @@ mod tests {
         assert!((scorer.metrics()["accuracy"] - 0.5).abs() < 1e-12);
         // Always "yes".
         assert!((scorer.baseline()["accuracy"] - 0.5).abs() < 1e-12);
-        assert_eq!(scorer.primary(), "accuracy");
+        assert_eq!(scorer.primary(), "balanced_accuracy");
+        let part = scorer.part(&[0, 1, 99]).metrics();
+        assert!((part["accuracy"] - 0.5).abs() < 1e-12 && part.contains_key("roc_auc"));
+        // The shares are 1/4 and 3/4; an unknown class is never expected.
+        let log = -(0.25_f64.ln() + 2.0 * 0.75_f64.ln() + f64::EPSILON.ln()) / 4.0;
+        assert!((scorer.baseline()["log_loss"] - log).abs() < 1e-12);
+        let details = scorer.details();
+        let confusion = details.confusion.unwrap();
+        assert_eq!(confusion.labels.last(), Some(&None));
+        assert_eq!(confusion.counts, [[1, 0, 0], [1, 1, 0], [0, 1, 0]]);
+        assert_eq!(details.classes[1].rows, 2);
+        assert_eq!(details.curves.len(), 1);
+        assert_eq!(details.curves[0].class, "yes");
     }
 
     #[test]
