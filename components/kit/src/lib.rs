@@ -5,6 +5,7 @@
 //! # Layout
 //! - [`table`], [`matrix`]: rows in memory, typed and as numbers
 //! - [`schema`]: names and kinds of a data set's columns
+//! - [`split`]: which rows are for the test, version after version
 //! - [`show`]: a user's text in a message
 //! - [`arrow`]: tables as files between stages
 //! - [`transform`]: rows through the user's transforms
@@ -24,5 +25,6 @@ pub mod preprocessing;
 pub mod schema;
 pub mod scoring;
 pub mod show;
+pub mod split;
 pub mod table;
 pub mod transform;

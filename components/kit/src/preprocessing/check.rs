@@ -9,9 +9,7 @@ use crate::{
 impl Preprocessing {
     /// The columns of `inputs` in their order and kinds; others are left out.
     ///
-    /// What loses nothing is converted: integers to floats, whole floats to integers, texts and
-    /// categories to each other, numbers and booleans to texts, and a column without any value to
-    /// every kind. Where no transform asks for integers, other floats pass too: a feature is a
+    /// What loses nothing is converted; see [`Column::convert`]. Where no transform asks for integers, other floats pass too: a feature is a
     /// float in any case. An error names the first column that is missing or of another kind, with the
     /// kinds, the row and its value.
     pub fn check(&self, table: &Table) -> Result<Table, String> {
@@ -43,63 +41,10 @@ impl Preprocessing {
 }
 
 fn convert(input: &Input, column: &Column, table: &Table) -> Result<Values, String> {
-    if column.nulls.len() == column.values.len() {
-        return Ok(input.kind.blank(table.rows));
-    }
-    match (input.kind, &column.values) {
-        (expected, values) if values.kind() == expected => Ok(values.clone()),
-        (Kind::Floats, Values::Integers(values)) => Ok(Values::Floats(
-            values.iter().map(|value| *value as f64).collect(),
-        )),
-        (Kind::Integers, Values::Floats(values)) => whole(values, input, column, table),
-        (Kind::Texts, Values::Categories { .. }) => Ok(Values::Texts(
-            (0..table.rows)
-                .map(|row| column.text(row).unwrap_or_default().to_owned())
-                .collect(),
-        )),
-        (Kind::Texts, Values::Integers(_) | Values::Floats(_) | Values::Booleans(_)) => {
-            Ok(Values::Texts(
-                (0..table.rows)
-                    .map(|row| column.label(row).unwrap_or_default())
-                    .collect(),
-            ))
-        }
-        (Kind::Categories, Values::Texts(values)) => Ok(dictionary_of(values, column)),
-        _ => Err(retyped(input, column, table, first_value(column))),
-    }
-}
-
-/// Floats that are all whole numbers, as integers.
-fn whole(values: &[f64], input: &Input, column: &Column, table: &Table) -> Result<Values, String> {
-    // Up to 2^53 every whole number is exactly one float.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let mut integers = Vec::with_capacity(values.len());
-    for (row, (value, null)) in values.iter().zip(column.null_mask()).enumerate() {
-        if null {
-            integers.push(0);
-        } else if value.fract() == 0.0 && value.abs() <= EXACT {
-            integers.push(*value as i64);
-        } else {
-            return Err(retyped(input, column, table, Some(row)));
-        }
-    }
-    Ok(Values::Integers(integers))
-}
-
-fn dictionary_of(values: &[String], column: &Column) -> Values {
-    let mut dictionary: Vec<String> = values
-        .iter()
-        .zip(column.null_mask())
-        .filter(|(_, null)| !null)
-        .map(|(text, _)| text.clone())
-        .collect();
-    dictionary.sort_unstable();
-    dictionary.dedup();
-    let codes = values
-        .iter()
-        .map(|text| dictionary.binary_search(text).map_or(0, |at| at as u32))
-        .collect();
-    Values::Categories { dictionary, codes }
+    column.convert(input.kind).map_err(|row| {
+        let row = row.or_else(|| first_value(column));
+        retyped(input, column, table, row)
+    })
 }
 
 /// The first row whose value tells best what is wrong: for texts, one that is no number.

@@ -17,4 +17,7 @@ mod check;
 mod features;
 mod plan;
 
-pub use plan::{Encoding, Fitted, Folds, Input, Preprocessing, Task};
+pub use plan::{
+    Categories, Encoding, Fitted, Folds, Input, Part, Place, Preprocessing, ScaledPart, Task,
+    Unknown,
+};

@@ -5,9 +5,11 @@
 //! # Layout
 //! - `kind`, `values`: what a column holds
 //! - `column`, `rows`: columns, and columns of one length
-//! - `label`: a value in its one canonical spelling
+//! - `label`: a value in its one canonical spelling, a moment in parts of the calendar
+//! - `convert`: values of one kind as another
 
 mod column;
+mod convert;
 mod kind;
 mod label;
 mod rows;
@@ -15,6 +17,7 @@ mod values;
 
 pub use column::Column;
 pub use kind::{Field, Kind};
+pub use label::{Civil, civil, timestamp_label};
 pub use rows::Table;
 pub use values::Values;
 
