@@ -31,7 +31,10 @@ use septet_guest::{
 };
 use septet_kit::arrow;
 
-use crate::{batch, predictor::Predictor};
+use crate::{
+    batch::{self, Parameters, Part, Sinks},
+    predictor::Predictor,
+};
 
 /// Bytes of a bundle at most.
 const MAX_BUNDLE: u64 = 1 << 30;
@@ -102,28 +105,61 @@ fn open(bundle: &Artifact) -> Result<Predictor, String> {
 }
 
 fn run(invocation: &Invocation) -> Result<Outcome, String> {
-    let parameters: batch::Parameters = call::parameters(invocation)?;
+    let parameters: Parameters = call::parameters(invocation)?;
     let predictor = open(call::input(invocation, "bundle")?)?;
-    let parts: Vec<_> = call::inputs(invocation, "table")
-        .map(|part| arrow::Reader::open(BlobReader::open(part)?))
-        .collect();
+    let parts = parts(invocation)?;
+    let too_wide = batch::too_wide(&predictor).filter(|_| parameters.features);
+    let features = parameters.features && too_wide.is_none();
+    let sinks = Sinks {
+        format: parameters.format,
+        predictions: BlobWriter::create(parameters.format.media_type())?,
+        features: features
+            .then(|| BlobWriter::create(arrow::MEDIA_TYPE))
+            .transpose()?,
+    };
+    let parts = parts.into_iter().map(|(table, quarantine)| Part {
+        batches: BlobReader::open(table).and_then(arrow::Reader::open),
+        quarantine,
+    });
+    let predicted = batch::predict(&predictor, parts, sinks, ask::transform, |rows| {
+        log::progress(rows, None);
+    })?;
+    let notes = predicted.notes().into_iter().chain(too_wide).collect();
+    let metrics = [
+        ("rows", predicted.rows),
+        ("failed", predicted.failed),
+        ("quarantined", predicted.quarantined),
+    ];
+    let mut outputs = vec![predicted.predictions.finish("predictions")?];
+    if let Some(features) = predicted.features {
+        outputs.push(features.finish("features")?);
+    }
+    let metrics = metrics.into_iter().map(|(name, value)| Metric {
+        name: name.to_owned(),
+        value: value as f64,
+    });
+    Ok(Outcome {
+        outputs,
+        metrics: metrics.collect(),
+        notes,
+    })
+}
+
+/// The tables, each with the quarantine that comes after it.
+fn parts(invocation: &Invocation) -> Result<Vec<(&Artifact, Option<BlobReader>)>, String> {
+    let mut parts: Vec<(&Artifact, Option<BlobReader>)> = Vec::new();
+    for input in &invocation.inputs {
+        match (input.name.as_str(), parts.last_mut()) {
+            ("table", _) => parts.push((input, None)),
+            ("quarantine", Some((_, none @ None))) => *none = Some(BlobReader::open(input)?),
+            ("quarantine", _) => {
+                return Err("an input 'quarantine' does not come after its 'table'".to_owned());
+            }
+            _ => {}
+        }
+    }
     if parts.is_empty() {
         return Err("the input 'table' is missing".to_owned());
     }
-    let (file, rows) = batch::predict(
-        &predictor,
-        parts,
-        parameters.format,
-        BlobWriter::create(parameters.format.media_type())?,
-        ask::transform,
-        |rows| log::progress(rows, None),
-    )?;
-    Ok(Outcome {
-        outputs: vec![file.finish("predictions")?],
-        metrics: vec![Metric {
-            name: "rows".to_owned(),
-            value: rows as f64,
-        }],
-        notes: Vec::new(),
-    })
+    Ok(parts)
 }

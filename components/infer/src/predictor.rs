@@ -1,5 +1,7 @@
 //! A bundle, loaded once and asked often. This is the one prediction path of the whole pipeline.
 
+use std::collections::BTreeMap;
+
 use septet_kit::{
     bundle::Bundle,
     matrix::Matrix,
@@ -15,6 +17,19 @@ pub const PREDICTION: &str = "prediction";
 #[derive(Debug)]
 pub struct Predictor {
     bundle: Bundle,
+    /// Of two classes: the positive one, and the probability from which on it is predicted.
+    threshold: Option<(usize, f64)>,
+}
+
+/// What a model says of a batch of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// One row each, null where there is an error.
+    pub predictions: Table,
+    /// What the model was given.
+    pub features: Matrix,
+    /// Why a row, from 0, has no prediction: one line.
+    pub errors: BTreeMap<usize, String>,
 }
 
 impl Predictor {
@@ -24,8 +39,13 @@ impl Predictor {
         bytes: &[u8],
         call: impl FnMut(&str, Table) -> Result<Table, String>,
     ) -> Result<Self, String> {
+        let bundle = Bundle::decode(bytes)?;
+        let plan = &bundle.manifest.preprocessing;
+        let positive = plan.positive.as_ref();
+        let positive = positive.and_then(|label| plan.classes.iter().position(|c| c == label));
         let predictor = Self {
-            bundle: Bundle::decode(bytes)?,
+            threshold: positive.zip(bundle.manifest.threshold),
+            bundle,
         };
         let recorded = &predictor.bundle.manifest.recorded;
         recorded
@@ -69,28 +89,82 @@ impl Predictor {
         }
     }
 
-    /// One row of predictions for each row of `table`.
+    /// Names of the features that the model is given.
+    pub fn features(&self) -> &[String] {
+        &self.preprocessing().features
+    }
+
+    /// One row of predictions for each row of `table`. A row that can't be predicted is an error
+    /// that names it.
     pub fn predict(
         &self,
         table: &Table,
         call: impl FnMut(&str, Table) -> Result<Table, String>,
     ) -> Result<Table, String> {
-        let scores = self.scores(table, call)?;
-        if let Some(at) = scores.values.iter().position(|score| !score.is_finite()) {
-            return Err(format!(
-                "the prediction for row {} is not finite: a value is far out of the range that \
-                 the model was trained on",
-                table.line(at / scores.columns.max(1))
-            ));
+        let answer = self.answer(table, call)?;
+        match answer.errors.first_key_value() {
+            None => Ok(answer.predictions),
+            Some((row, reason)) => Err(format!("row {}: {reason}", table.line(*row))),
+        }
+    }
+
+    /// What the model says of each row of `table`, or why it can't. Only a column that is missing
+    /// or of another kind, and a transform that refuses, are errors.
+    pub fn answer(
+        &self,
+        table: &Table,
+        call: impl FnMut(&str, Table) -> Result<Table, String>,
+    ) -> Result<Answer, String> {
+        let (features, refused) = self
+            .preprocessing()
+            .features_checked(&self.rows(table, call)?)?;
+        let mut errors: BTreeMap<usize, String> = refused.into_iter().collect();
+        let mut scores = self.bundle.model.predict(&features);
+        for row in 0..table.rows {
+            let scores = scores.row_mut(row);
+            if !scores.iter().all(|score| score.is_finite()) {
+                errors.entry(row).or_insert_with(|| {
+                    "the prediction is not finite: a value is far out of the range that the model \
+                     was trained on"
+                        .to_owned()
+                });
+            }
+            if errors.contains_key(&row) {
+                scores.fill(0.0);
+            }
         }
         let columns = match self.preprocessing().task {
             Task::Regression => vec![column(PREDICTION.to_owned(), Values::Floats(scores.values))],
             Task::Classification => self.labelled(&scores),
         };
-        Ok(Table {
+        let mut predictions = Table {
             rows: table.rows,
             columns,
+        };
+        for column in &mut predictions.columns {
+            column.nulls = errors.keys().map(|row| *row as u32).collect();
+        }
+        Ok(Answer {
+            predictions,
+            features,
+            errors,
         })
+    }
+
+    /// Predictions of `rows` rows that have none.
+    pub fn blank(&self, rows: usize) -> Table {
+        let scores = Matrix::zeros(rows, self.preprocessing().classes.len());
+        let mut columns = match self.preprocessing().task {
+            Task::Regression => vec![column(
+                PREDICTION.to_owned(),
+                Values::Floats(vec![0.0; rows]),
+            )],
+            Task::Classification => self.labelled(&scores),
+        };
+        for column in &mut columns {
+            column.nulls = (0..rows as u32).collect();
+        }
+        Table { rows, columns }
     }
 
     fn preprocessing(&self) -> &Preprocessing {
@@ -103,30 +177,29 @@ impl Predictor {
         table: &Table,
         call: impl FnMut(&str, Table) -> Result<Table, String>,
     ) -> Result<Matrix, String> {
-        let preprocessing = self.preprocessing();
-        let rows = preprocessing.check(table)?;
-        let rows = transform::apply(rows, &preprocessing.transforms, &preprocessing.target, call)?;
-        let features = preprocessing.features(&rows)?;
+        let features = self.preprocessing().features(&self.rows(table, call)?)?;
         Ok(self.bundle.model.predict(&features))
     }
 
-    /// The likeliest class of each row, the first of equally likely ones, and all probabilities.
+    /// Raw rows, checked and passed through the transforms.
+    fn rows(
+        &self,
+        table: &Table,
+        call: impl FnMut(&str, Table) -> Result<Table, String>,
+    ) -> Result<Table, String> {
+        let preprocessing = self.preprocessing();
+        let rows = preprocessing.check(table)?;
+        transform::apply(rows, &preprocessing.transforms, &preprocessing.target, call)
+    }
+
+    /// The class of each row, and all probabilities.
     fn labelled(&self, scores: &Matrix) -> Vec<Column> {
         let classes = &self.preprocessing().classes;
-        let codes = (0..scores.rows)
-            .map(|row| {
-                let mut best = (0, f64::NEG_INFINITY);
-                for (class, score) in (0_u32..).zip(scores.row(row)) {
-                    if *score > best.1 {
-                        best = (class, *score);
-                    }
-                }
-                best.0
-            })
-            .collect();
         let prediction = Values::Categories {
             dictionary: classes.clone(),
-            codes,
+            codes: (0..scores.rows)
+                .map(|row| self.class(scores.row(row)))
+                .collect(),
         };
         std::iter::once(column(PREDICTION.to_owned(), prediction))
             .chain(
@@ -135,6 +208,26 @@ impl Predictor {
                 }),
             )
             .collect()
+    }
+
+    /// Where the model has a threshold: the positive class where its probability is at or above
+    /// it, else the other one. Elsewhere the likeliest class, the first of equally likely ones.
+    fn class(&self, probabilities: &[f64]) -> u32 {
+        if let Some((positive, threshold)) = self.threshold {
+            let reached = probabilities.get(positive).is_some_and(|p| *p >= threshold);
+            return (if reached {
+                positive
+            } else {
+                1 - positive.min(1)
+            }) as u32;
+        }
+        let mut best = (0, f64::NEG_INFINITY);
+        for (class, probability) in (0_u32..).zip(probabilities) {
+            if *probability > best.1 {
+                best = (class, *probability);
+            }
+        }
+        best.0
     }
 }
 
@@ -270,6 +363,52 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_threshold_decides_between_two_classes() {
+        let label = |positive: &str, threshold: f64, x: f64| {
+            let mut bundle = bundle(Task::Classification, &[]);
+            bundle.manifest.preprocessing.positive = Some(positive.to_owned());
+            bundle.manifest.threshold = Some(threshold);
+            let predictor = Predictor::load(&bundle.encode().unwrap(), same).unwrap();
+            let table = predictor.predict(&rows(&[x]), same).unwrap();
+            table.columns[0].label(0).unwrap()
+        };
+        // At 0 the probability of "yes" is 0.73, at -0.5 it is 0.5.
+        assert_eq!(label("yes", 0.8, 0.0), "no");
+        assert_eq!(label("yes", 0.7, 0.0), "yes");
+        assert_eq!(label("yes", 0.5, -0.5), "yes");
+        assert_eq!(label("no", 0.2, 0.0), "no");
+        assert_eq!(label("no", 0.3, 0.0), "yes");
+    }
+
+    #[test]
+    fn a_row_that_fails_does_not_spoil_others() {
+        let predictor = load(Task::Classification, &[]);
+        let answer = predictor
+            .answer(&rows(&[1.0, f64::INFINITY, -2.0]), same)
+            .unwrap();
+        assert_eq!(answer.errors.len(), 1);
+        assert!(answer.errors[&1].contains("'x' is infinite"));
+        answer.predictions.validate().unwrap();
+        let labels = |at: usize| {
+            let column = &answer.predictions.columns[at];
+            (0..3).map(|row| column.label(row)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            labels(0),
+            [Some("yes".to_owned()), None, Some("no".to_owned())]
+        );
+        assert!(labels(1)[1].is_none() && labels(2)[1].is_none());
+        let told = predictor.predict(&rows(&[1.0, f64::INFINITY]), same);
+        assert!(
+            told.unwrap_err()
+                .starts_with("row 3: column 'x' is infinite")
+        );
+        let blank = predictor.blank(2);
+        assert_eq!(blank.fields(), predictor.outputs());
+        assert_eq!(blank.columns[2].nulls, [0, 1]);
+    }
+
+    #[test]
     fn transforms_are_applied_and_checked_on_load() {
         let bytes = bundle(Task::Regression, &["digest"]).encode().unwrap();
         let predictor = Predictor::load(&bytes, same).unwrap();
@@ -318,6 +457,9 @@ pub(crate) mod tests {
         let reason = predictor
             .predict(&rows(&[0.0, f64::MAX]), same)
             .unwrap_err();
-        assert!(reason.contains("row 3 is not finite"), "{reason}");
+        assert!(
+            reason.starts_with("row 3: the prediction is not finite"),
+            "{reason}"
+        );
     }
 }

@@ -29,7 +29,7 @@ use septet_kit::{arrow, bundle::read_manifest, table::Table};
 
 use crate::{
     report::Report,
-    watch::{Parameters, watch},
+    watch::{Parameters, Window, watch},
 };
 
 /// Label of the queue for alerts.
@@ -60,7 +60,16 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
             .chain::<Option<Result<Table, String>>>(error)
     });
     let mut progress = |rows| log::progress(rows, None);
-    let report = watch(&parameters, &manifest, tables, predictions, &mut progress)?;
+    let features = match call::inputs(invocation, "features").next() {
+        Some(_) => Some(open(call::input(invocation, "features")?)?),
+        None => None,
+    };
+    let window = Window {
+        tables,
+        predictions,
+        features,
+    };
+    let report = watch(&parameters, &manifest, window, &mut progress)?;
     if let Some(alert) = report.alert(&bundle.digest) {
         let body = serde_json::to_vec(&alert)
             .map_err(|error| format!("the alert can't be written: {error}"))?;
@@ -71,22 +80,34 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
     Ok(Outcome {
         outputs: vec![blob::put("drift", "application/json", &json)?],
         metrics: metrics(&report),
-        notes: vec![report.note()],
+        notes: report.notes(),
     })
 }
 
 fn metrics(report: &Report) -> Vec<Metric> {
-    let worst = report.columns.iter().map(|column| column.statistic);
+    let worst = report.columns.iter().map(|column| column.psi);
     let mut metrics = vec![
         ("rows".to_owned(), report.rows as f64),
+        ("failed".to_owned(), report.failed as f64),
         (
             "drifted_columns".to_owned(),
             report.drifted_columns().count() as f64,
         ),
+        (
+            "drifted_features".to_owned(),
+            report.drifted_features().count() as f64,
+        ),
+        (
+            "worse_columns".to_owned(),
+            report.worse_columns().count() as f64,
+        ),
         ("max_psi".to_owned(), worst.fold(0.0, f64::max)),
     ];
     if let Some(prediction) = &report.prediction {
-        metrics.push(("prediction_psi".to_owned(), prediction.statistic));
+        metrics.push(("prediction_psi".to_owned(), prediction.psi));
+    }
+    if let Some(probability) = &report.probability {
+        metrics.push(("probability_psi".to_owned(), probability.psi));
     }
     if let Some(performance) = &report.performance {
         metrics.extend(performance.metrics.clone());

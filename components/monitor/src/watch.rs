@@ -6,15 +6,18 @@
 
 use septet_kit::{
     bundle::Manifest,
-    drift::Counter,
+    drift::{ColumnDrift, Counter, Limits, Reference, adjust},
     preprocessing::Preprocessing,
-    scoring::{PREDICTION, Scorer},
+    scoring::{PREDICTION, PROBABILITY, Scorer},
     show::shown,
-    table::{Column, LINE, ROW, Table, Values},
+    table::{Column, Table},
 };
 use serde::Deserialize;
 
-use crate::report::{FORMAT, Performance, Report};
+use crate::{
+    kept::Kept,
+    report::{FORMAT, Performance, Report},
+};
 
 /// Characters of a name that a sentence shows.
 const SHOWN: usize = 60;
@@ -26,6 +29,9 @@ pub struct Parameters {
     /// Population stability index above which a column drifted; see [`septet_kit::drift`].
     #[serde(default = "threshold")]
     pub threshold: f64,
+    /// Of fewer rows nothing is called drifted.
+    #[serde(default = "min_rows")]
+    pub min_rows: u64,
     /// Column of the new rows that holds the truth.
     #[serde(default)]
     pub labels: Option<String>,
@@ -35,70 +41,157 @@ const fn threshold() -> f64 {
     0.2
 }
 
-/// Compares the rows of `tables` and the `predictions` that were made for them, in the same order,
-/// with what `manifest` says of the training. `progress` hears how many rows were read.
-pub fn watch(
+const fn min_rows() -> u64 {
+    100
+}
+
+/// What is compared, batch by batch.
+pub struct Window<T, P, F> {
+    /// The new rows.
+    pub tables: T,
+    /// What was predicted for them, in the same order.
+    pub predictions: P,
+    /// What the model was given for those that have a prediction, in the same order.
+    pub features: Option<F>,
+}
+
+/// Compares a window with what `manifest` says of the training. `progress` hears how many rows
+/// were read.
+pub fn watch<T, P, F>(
     parameters: &Parameters,
     manifest: &Manifest,
-    tables: impl Iterator<Item = Result<Table, String>>,
-    predictions: impl Iterator<Item = Result<Table, String>>,
+    window: Window<T, P, F>,
     progress: &mut dyn FnMut(u64),
-) -> Result<Report, String> {
-    let threshold = parameters.threshold;
-    if !(threshold.is_finite() && threshold > 0.0) {
+) -> Result<Report, String>
+where
+    T: Iterator<Item = Result<Table, String>>,
+    P: Iterator<Item = Result<Table, String>>,
+    F: Iterator<Item = Result<Table, String>>,
+{
+    let limits = Limits {
+        threshold: parameters.threshold,
+        min_rows: parameters.min_rows,
+    };
+    if !(limits.threshold.is_finite() && limits.threshold > 0.0) {
         return Err("the threshold must be a number above 0; 0.2 is usual".to_owned());
     }
     let plan = &manifest.preprocessing;
-    let inputs: Vec<&str> = plan
-        .inputs
-        .iter()
-        .map(|input| input.name.as_str())
-        .collect();
-    let reference = manifest.reference.only(&inputs);
+    let reference = raw(manifest);
     let mut counter = Counter::new(&reference);
     let mut kept = Kept::default();
-    for table in tables {
+    for table in window.tables {
         let table = table?;
         counter.add(&plan.check(&table)?)?;
         kept.add(table, parameters.labels.as_deref())?;
         progress(counter.rows());
     }
-    if counter.rows() == 0 {
+    let rows = counter.rows();
+    if rows == 0 {
         return Err("there are no rows to compare".to_owned());
     }
-    let answered = manifest.prediction_reference.only(&[PREDICTION]);
+    let answered = answered(manifest);
     let mut answers = Counter::new(&answered);
     let mut scorer = Scorer::new(plan);
-    for batch in predictions {
-        let batch = batch?;
-        let from = answers.rows() as usize;
-        kept.fits(from, &batch)?;
+    for batch in window.predictions {
+        let (batch, labels) = kept.answered(batch?)?;
         answers.add(&batch)?;
-        if let Some(labels) = &kept.labels {
-            scorer.add(&labels.slice(from, batch.rows), &batch)?;
+        if let Some(labels) = labels {
+            scorer.add(&labels, &batch)?;
         }
-        progress(counter.rows() + answers.rows());
+        progress(rows + answers.rows());
     }
-    if answers.rows() != counter.rows() {
+    kept.end()?;
+    let derived = derived(manifest, &reference);
+    let features = match window.features {
+        Some(features) => derive(&derived, features, &limits, answers.rows(), &mut |done| {
+            progress(rows + answers.rows() + done);
+        })?,
+        None => Vec::new(),
+    };
+    let mut answers = answers.compare(&limits).into_iter();
+    let (mut prediction, mut probability) = (None, None);
+    for drift in &mut answers {
+        if drift.name == PREDICTION {
+            prediction = Some(drift);
+        } else {
+            probability = Some(drift);
+        }
+    }
+    let mut report = Report {
+        format: FORMAT,
+        rows,
+        failed: kept.failed,
+        quarantined: kept.quarantined,
+        min_rows: limits.min_rows,
+        too_small: rows < limits.min_rows,
+        drifted: false,
+        columns: counter.compare(&limits),
+        features,
+        prediction,
+        probability,
+        quality: counter.quality(limits.min_rows),
+        performance: performance(kept.labels(), &scorer, plan)?,
+    };
+    let columns = report.columns.iter_mut().chain(&mut report.features);
+    adjust(
+        columns
+            .chain(&mut report.prediction)
+            .chain(&mut report.probability),
+    );
+    let mut deciding = report.columns.iter().chain(&report.prediction);
+    report.drifted = deciding.any(|column| column.drifted);
+    Ok(report)
+}
+
+/// The reference of the raw columns that the model needs.
+fn raw(manifest: &Manifest) -> Reference {
+    let inputs = manifest.preprocessing.inputs.iter();
+    let inputs: Vec<&str> = inputs.map(|input| input.name.as_str()).collect();
+    manifest.reference.only(&inputs)
+}
+
+/// The reference of the predictions and, where it was kept, of the positive class's probability.
+fn answered(manifest: &Manifest) -> Reference {
+    let positive = manifest.preprocessing.positive.as_ref();
+    let probability = positive.map(|class| format!("{PROBABILITY}{class}"));
+    let names = [PREDICTION].into_iter().chain(probability.as_deref());
+    manifest
+        .prediction_reference
+        .only(&names.collect::<Vec<_>>())
+}
+
+/// The reference of the features that say something else than the raw columns do. Without
+/// transforms, a feature that has a raw column's name is that column, filled and scaled: its index
+/// would be told twice.
+fn derived(manifest: &Manifest, raw: &Reference) -> Reference {
+    let plan = &manifest.preprocessing;
+    let compared = |name: &str| raw.columns.iter().any(|column| column.name == name);
+    let features = plan.features.iter().map(String::as_str);
+    let features = features.filter(|name| !plan.transforms.is_empty() || !compared(name));
+    manifest
+        .feature_reference
+        .only(&features.collect::<Vec<_>>())
+}
+
+fn derive(
+    reference: &Reference,
+    features: impl Iterator<Item = Result<Table, String>>,
+    limits: &Limits,
+    rows: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Vec<ColumnDrift>, String> {
+    let mut counter = Counter::new(reference);
+    for batch in features {
+        counter.add(&batch?)?;
+        progress(counter.rows());
+    }
+    if counter.rows() != rows {
         return Err(format!(
-            "there are {} rows but {} predictions: they must be of the same rows",
-            counter.rows(),
-            answers.rows()
+            "there are {rows} predictions but features of {} rows: they must be of the same rows",
+            counter.rows()
         ));
     }
-    let columns = counter.compare(threshold);
-    let prediction = answers.compare(threshold).into_iter().next();
-    Ok(Report {
-        format: FORMAT,
-        rows: counter.rows(),
-        drifted: columns
-            .iter()
-            .chain(&prediction)
-            .any(|column| column.drifted),
-        columns,
-        prediction,
-        performance: performance(kept.labels.as_ref(), &scorer, plan)?,
-    })
+    Ok(counter.compare(limits))
 }
 
 /// The figures, where there are labels.
@@ -129,73 +222,13 @@ fn performance(
     }))
 }
 
-/// What is kept of the rows until their predictions come.
-#[derive(Default)]
-struct Kept {
-    labels: Option<Column>,
-    /// The source's lines, where all tables tell them.
-    lines: Vec<i64>,
-    rows: usize,
-}
-
-impl Kept {
-    fn add(&mut self, mut table: Table, labels: Option<&str>) -> Result<(), String> {
-        if let Some(Values::Integers(lines)) = table.remove(ROW).map(|column| column.values)
-            && self.lines.len() == self.rows
-        {
-            self.lines.extend(lines);
-        }
-        self.rows = self.rows.saturating_add(table.rows);
-        let Some(name) = labels else { return Ok(()) };
-        let column = table.remove(name).ok_or_else(|| {
-            let names: Vec<String> = table
-                .columns
-                .iter()
-                .take(20)
-                .map(|c| shown(&c.name, SHOWN))
-                .collect();
-            format!(
-                "the rows have no column '{}' of labels: they have {}",
-                shown(name, SHOWN),
-                names.join(", ")
-            )
-        })?;
-        match &mut self.labels {
-            Some(labels) => labels.append(column),
-            empty => {
-                *empty = Some(column);
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether predictions from the row `from` on are of the rows that were read.
-    fn fits(&self, from: usize, batch: &Table) -> Result<(), String> {
-        let end = from.saturating_add(batch.rows);
-        if end > self.rows {
-            return Err(format!(
-                "there are {} rows but more predictions: they must be of the same rows",
-                self.rows
-            ));
-        }
-        let lines = self.lines.get(from..end);
-        let told = batch.column(LINE).map(|column| &column.values);
-        if let (Some(lines), Some(Values::Integers(told))) = (lines, told)
-            && lines != told
-        {
-            return Err("the predictions are of other rows: their lines differ".to_owned());
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use septet_kit::{
         bundle::Recorded,
-        drift::Reference,
+        drift::Test,
         preprocessing::{Input, Task},
-        table::Kind,
+        table::{ERROR, Kind, LINE, QUARANTINED, ROW, Values},
     };
 
     use super::*;
@@ -283,15 +316,48 @@ mod tests {
         }
     }
 
-    fn run(json: &str, tables: Vec<Table>, answers: Vec<Table>) -> Result<Report, String> {
+    type Batches = std::vec::IntoIter<Result<Table, String>>;
+
+    fn given(tables: Vec<Table>) -> Batches {
+        tables.into_iter().map(Ok).collect::<Vec<_>>().into_iter()
+    }
+
+    fn compare(
+        json: &str,
+        manifest: &Manifest,
+        tables: Vec<Table>,
+        answers: Vec<Table>,
+        features: Option<Vec<Table>>,
+    ) -> Result<Report, String> {
+        let window = Window {
+            tables: given(tables),
+            predictions: given(answers),
+            features: features.map(given),
+        };
         let parameters: Parameters = serde_json::from_str(json).unwrap();
-        watch(
-            &parameters,
-            &manifest(),
-            tables.into_iter().map(Ok),
-            answers.into_iter().map(Ok),
-            &mut |_| {},
-        )
+        watch(&parameters, manifest, window, &mut |_| {})
+    }
+
+    fn run(json: &str, tables: Vec<Table>, answers: Vec<Table>) -> Result<Report, String> {
+        compare(json, &manifest(), tables, answers, None)
+    }
+
+    /// The same predictions, but those of some rows failed.
+    fn with_errors(mut answers: Table, errors: &[(u32, &str)]) -> Table {
+        let mut texts = vec![String::new(); answers.rows];
+        for (row, error) in errors {
+            texts[*row as usize] = (*error).to_owned();
+            for column in answers.columns.iter_mut().skip(1) {
+                column.nulls.push(*row);
+            }
+        }
+        let failed: Vec<u32> = errors.iter().map(|(row, _)| *row).collect();
+        let mut error = column(ERROR, Values::Texts(texts));
+        error.nulls = (0..answers.rows as u32)
+            .filter(|row| !failed.contains(row))
+            .collect();
+        answers.columns.push(error);
+        answers
     }
 
     #[test]
@@ -351,5 +417,83 @@ mod tests {
         assert!(told("unused").contains("does not look like labels"));
         let json = r#"{"threshold":0}"#;
         assert!(run(json, vec![rows(2, 9, 0.0)], vec![answers(2, 9)]).is_err());
+    }
+
+    #[test]
+    fn a_window_that_is_too_small_is_told() {
+        let report = run("{}", vec![rows(2, 99, 90.0)], vec![answers(2, 99)]).unwrap();
+        assert!(report.too_small && !report.drifted, "{report:?}");
+        assert!(report.columns[0].psi > report.columns[0].threshold);
+        assert!(report.quality[0].worse.is_empty());
+        let json = r#"{"min_rows":99}"#;
+        let report = run(json, vec![rows(2, 99, 90.0)], vec![answers(2, 99)]).unwrap();
+        assert!(!report.too_small && report.drifted && report.columns[0].drifted);
+        assert_eq!(report.worse_columns().count(), 1);
+    }
+
+    #[test]
+    fn rows_without_a_prediction_are_left_out() {
+        let quarantined = format!("{QUARANTINED}column 'x': not a number ('?')");
+        // Line 3 failed; lines 4 and 5 are ingest's, which also starts the next part at line 2.
+        let mut second = rows(6, 200, 0.0);
+        second.append(rows(2, 100, 0.0)).unwrap();
+        let mut of_second = answers(6, 200);
+        of_second.append(answers(2, 100)).unwrap();
+        let first = with_errors(
+            answers(2, 4),
+            &[(1, "not finite"), (2, &quarantined), (3, &quarantined)],
+        );
+        let report = run(
+            r#"{"labels":"y"}"#,
+            vec![rows(2, 2, 0.0), second],
+            vec![first, with_errors(of_second, &[])],
+        )
+        .unwrap();
+        assert_eq!(
+            (report.rows, report.failed, report.quarantined),
+            (302, 1, 2)
+        );
+        let performance = report.performance.unwrap();
+        assert_eq!((performance.rows, report.drifted), (301, false));
+        assert!((performance.metrics["accuracy"] - 1.0).abs() < 1e-12);
+        assert!((report.columns[0].p_value.unwrap() - 1.0).abs() < 0.1);
+        assert_eq!(report.prediction.unwrap().test, Test::ChiSquare);
+    }
+
+    #[test]
+    fn features_and_the_probability_are_compared_and_do_not_decide() {
+        let features = |count: i64, shift: f64| {
+            let hot = (0..count).map(|row| (row % 3) as f64 + shift);
+            table(vec![
+                column("x", Values::Floats(vec![0.0; count as usize])),
+                column("t_a", Values::Floats(hot.collect())),
+            ])
+        };
+        let mut manifest = manifest();
+        manifest.feature_reference = Reference::fit(&features(500, 0.0), &[]);
+        manifest.preprocessing.features = vec!["x".to_owned(), "t_a".to_owned()];
+        manifest.preprocessing.positive = Some("yes".to_owned());
+        let given = || (vec![rows(2, 300, 0.0)], vec![answers(2, 300)]);
+        let run = |manifest: &Manifest, features| {
+            let (tables, answers) = given();
+            compare("{}", manifest, tables, answers, features)
+        };
+        let report = run(&manifest, Some(vec![features(300, 5.0)])).unwrap();
+        let names: Vec<&str> = report.features.iter().map(|f| f.name.as_str()).collect();
+        assert_eq!(names, ["t_a"]);
+        assert!(report.features[0].drifted && !report.drifted);
+        assert_eq!(report.probability.as_ref().unwrap().name, "probability_yes");
+        let all = report.columns.iter().chain(&report.features);
+        assert!(
+            all.chain(&report.probability)
+                .all(|c| c.p_adjusted.is_some())
+        );
+        // With a transform, a feature need not be the raw column of its name.
+        manifest.preprocessing.transforms = vec!["0".repeat(64)];
+        let report = run(&manifest, Some(vec![features(300, 0.0)])).unwrap();
+        assert_eq!(report.features.len(), 2);
+        let told = run(&manifest, Some(vec![features(299, 0.0)])).unwrap_err();
+        assert!(told.contains("features of 299 rows"), "{told}");
+        assert!(run(&manifest, None).unwrap().features.is_empty());
     }
 }

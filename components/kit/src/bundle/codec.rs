@@ -112,6 +112,7 @@ pub fn read_manifest(mut bundle: impl Read) -> Result<Manifest, String> {
     }
     let manifest: Manifest = serde_json::from_slice(&json).map_err(wrong)?;
     manifest.reference.check()?;
+    manifest.feature_reference.check()?;
     manifest.prediction_reference.check()?;
     Ok(manifest)
 }

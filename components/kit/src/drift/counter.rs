@@ -1,28 +1,13 @@
-//! Counts of new rows, and the comparison.
-
-use serde::{Deserialize, Serialize};
+//! Counts of new rows, column by column.
 
 use super::{
-    index::stability,
-    reference::{Bins, ColumnReference, Reference, boolean, number},
+    bins::Bins,
+    comparison::{ColumnDrift, Limits},
+    counts::Counts,
+    quality::Quality,
+    reference::Reference,
 };
-use crate::table::{Column, Kind, Table, Values};
-
-/// What was found of one column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ColumnDrift {
-    /// The column's name.
-    pub name: String,
-    /// `psi`.
-    pub test: String,
-    /// 0 where the shares are equal.
-    pub statistic: f64,
-    /// The threshold that was asked for and the noise of the two samples.
-    pub threshold: f64,
-    /// Whether the statistic is above the threshold.
-    pub drifted: bool,
-}
+use crate::table::{Kind, Table};
 
 /// Counts new rows into the bins of a reference.
 #[derive(Clone, Debug)]
@@ -32,19 +17,13 @@ pub struct Counter<'a> {
     rows: u64,
 }
 
-/// Rows in each bin of one column; of values, the last bin is of all others.
-#[derive(Clone, Debug)]
-pub(super) struct Counts {
-    pub(super) bins: Vec<u64>,
-    pub(super) nulls: u64,
-}
-
 impl<'a> Counter<'a> {
     /// A counter that has seen no rows.
     pub fn new(reference: &'a Reference) -> Self {
+        let columns = reference.columns.iter();
         Self {
             reference,
-            columns: reference.columns.iter().map(Counts::of).collect(),
+            columns: columns.map(|column| Counts::of(&column.bins)).collect(),
             rows: 0,
         }
     }
@@ -76,88 +55,36 @@ impl<'a> Counter<'a> {
         Ok(())
     }
 
-    /// What the counted rows say of each column of the reference; `threshold` is the index from
-    /// which a change matters (0.1 is usually called moderate, 0.2 or 0.25 great).
-    pub fn compare(&self, threshold: f64) -> Vec<ColumnDrift> {
+    /// What the counted rows say of each column of the reference. Its adjusted p-values come from
+    /// [`super::adjust`].
+    pub fn compare(&self, limits: &Limits) -> Vec<ColumnDrift> {
+        let columns = self.reference.columns.iter().zip(&self.columns);
+        columns
+            .map(|(reference, counts)| ColumnDrift::new(reference, counts, self.rows, limits))
+            .collect()
+    }
+
+    /// Data quality of each column of the reference; of fewer than `min_rows` nothing is called
+    /// worse.
+    pub fn quality(&self, min_rows: u64) -> Vec<Quality> {
         let columns = self.reference.columns.iter().zip(&self.columns);
         columns
             .map(|(reference, counts)| {
-                let actual: Vec<u64> = counts.bins.iter().copied().chain([counts.nulls]).collect();
-                let (statistic, noise) = stability(&reference.counts(), &actual);
-                let threshold = threshold + noise;
-                ColumnDrift {
-                    name: reference.name.clone(),
-                    test: "psi".to_owned(),
-                    statistic,
-                    threshold,
-                    drifted: statistic > threshold,
-                }
+                Quality::new(reference, counts, self.reference.rows, self.rows, min_rows)
             })
             .collect()
     }
 }
 
-impl Counts {
-    pub(super) fn of(reference: &ColumnReference) -> Self {
-        let bins = match &reference.bins {
-            Bins::Numbers { edges, .. } => edges.len(),
-            Bins::Values { values, .. } => values.len(),
-        };
-        Self {
-            bins: vec![0; bins.saturating_add(1)],
-            nulls: 0,
-        }
-    }
-
-    pub(super) fn add(&mut self, bins: &Bins, column: &Column) {
-        let mut nulls = column.nulls.iter().copied().peekable();
-        // A dictionary is looked up once, not once a row.
-        let codes: Vec<usize> = match (&column.values, bins) {
-            (Values::Categories { dictionary, .. }, Bins::Values { values, .. }) => {
-                dictionary.iter().map(|text| bin(values, text)).collect()
-            }
-            _ => vec![],
-        };
-        for row in 0..column.values.len() {
-            if nulls.next_if(|null| *null as usize == row).is_some() {
-                self.nulls += 1;
-                continue;
-            }
-            let index = match (&column.values, bins) {
-                (Values::Categories { codes: rows, .. }, Bins::Values { .. }) => rows
-                    .get(row)
-                    .and_then(|code| codes.get(*code as usize))
-                    .copied(),
-                (Values::Texts(rows), Bins::Values { values, .. }) => {
-                    rows.get(row).map(|text| bin(values, text))
-                }
-                (Values::Booleans(rows), Bins::Values { values, .. }) => {
-                    rows.get(row).map(|value| bin(values, boolean(*value)))
-                }
-                (_, Bins::Numbers { edges, .. }) => number(&column.values, row)
-                    .filter(|number| !number.is_nan())
-                    .map(|number| edges.partition_point(|edge| *edge < number)),
-                _ => None,
-            };
-            match index.and_then(|index| self.bins.get_mut(index)) {
-                Some(count) => *count += 1,
-                None => self.nulls += 1,
-            }
-        }
-    }
-}
-
-/// The bin of a value: its own, or the one after all.
-fn bin(values: &[String], text: &str) -> usize {
-    values
-        .binary_search_by(|value| value.as_str().cmp(text))
-        .unwrap_or(values.len())
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, option, prelude::*};
+
     use super::*;
-    use crate::drift::Bins;
+    use crate::{
+        drift::{Test, Worse, adjust},
+        table::{Column, Values},
+    };
 
     fn table(columns: Vec<(&str, Values, Vec<u32>)>) -> Table {
         let rows = columns.first().map_or(0, |(_, values, _)| values.len());
@@ -183,7 +110,12 @@ mod tests {
     fn compare(reference: &Reference, new: &Table) -> ColumnDrift {
         let mut counter = Counter::new(reference);
         counter.add(new).unwrap();
-        counter.compare(0.2).remove(0)
+        counter
+            .compare(&Limits {
+                threshold: 0.2,
+                min_rows: 1,
+            })
+            .remove(0)
     }
 
     /// Numbers that look random and are the same everywhere (splitmix64).
@@ -205,7 +137,7 @@ mod tests {
         let reference = Reference::fit(&rows, &[]);
         reference.check().unwrap();
         let drift = compare(&reference, &rows);
-        assert!(drift.statistic < 1e-12 && !drift.drifted, "{drift:?}");
+        assert!(drift.psi < 1e-12 && !drift.drifted, "{drift:?}");
     }
 
     #[test]
@@ -250,21 +182,7 @@ mod tests {
             },
             vec![],
         )]);
-        assert!(compare(&reference, &categories).statistic < 1e-12);
-    }
-
-    #[test]
-    fn memory_is_bounded_by_caps() {
-        let texts = (0..10_000).map(|i| format!("{i}")).collect();
-        let reference = Reference::fit(&table(vec![("x", Values::Texts(texts), vec![])]), &[]);
-        reference.check().unwrap();
-        let [column] = &reference.columns[..] else {
-            panic!()
-        };
-        let Bins::Values { values, other, .. } = &column.bins else {
-            panic!()
-        };
-        assert_eq!((values.len(), *other), (50, 9950));
+        assert!(compare(&reference, &categories).psi < 1e-12);
     }
 
     #[test]
@@ -277,11 +195,124 @@ mod tests {
         assert!(counter.add(&texts).is_err());
         let integers = table(vec![("x", Values::Integers(vec![1]), vec![])]);
         counter.add(&integers).unwrap();
-        let json = serde_json::to_string(&reference).unwrap();
-        let back: Reference = serde_json::from_str(&json).unwrap();
-        assert_eq!(back, reference);
-        let mut wrong = reference.clone();
-        wrong.rows += 1;
-        assert!(wrong.check().is_err());
+    }
+
+    #[test]
+    fn a_small_window_is_not_called_drifted() {
+        let reference = Reference::fit(&floats(uniform(1, 2000)), &[]);
+        let mut counter = Counter::new(&reference);
+        counter.add(&floats(vec![9.0; 99])).unwrap();
+        let limits = Limits {
+            threshold: 0.2,
+            min_rows: 100,
+        };
+        let drift = counter.compare(&limits).remove(0);
+        assert!(
+            !drift.drifted && drift.psi > 5.0 * drift.threshold,
+            "{drift:?}"
+        );
+        assert!(counter.quality(100)[0].worse.is_empty());
+        counter.add(&floats(vec![9.0])).unwrap();
+        assert!(counter.compare(&limits)[0].drifted);
+        assert_eq!(counter.quality(100)[0].worse, [Worse::OutOfRange]);
+    }
+
+    #[test]
+    fn tests_and_quality_are_told() {
+        let texts = |texts: &[(&str, usize)], nulls: u32| {
+            let texts = texts.iter().flat_map(|(text, count)| vec![*text; *count]);
+            let texts: Vec<String> = texts.map(ToOwned::to_owned).collect();
+            let last = texts.len() as u32;
+            table(vec![(
+                "t",
+                Values::Texts(texts),
+                (last - nulls..last).collect(),
+            )])
+        };
+        let reference = Reference::fit(
+            &texts(&[("a", 120), ("b", 40), ("c", 3), ("", 37)], 37),
+            &[],
+        );
+        reference.check().unwrap();
+        let mut counter = Counter::new(&reference);
+        let new = [("a", 80), ("b", 60), ("d", 2), ("e", 3), ("", 55)];
+        counter.add(&texts(&new, 55)).unwrap();
+        let mut drifts = counter.compare(&Limits {
+            threshold: 0.2,
+            min_rows: 100,
+        });
+        adjust(drifts.iter_mut());
+        let [drift] = &drifts[..] else { panic!() };
+        assert_eq!(drift.test, Test::ChiSquare);
+        // As scipy.stats.chi2_contingency and contingency.association(method="cramer").
+        let near = |found: Option<f64>, expected: f64| {
+            assert!((found.unwrap() / expected - 1.0).abs() < 1e-12, "{found:?}");
+        };
+        near(drift.statistic, 23.521_739_130_434_78);
+        near(drift.p_value, 9.958_628_119_382_931e-5);
+        near(drift.p_adjusted, 9.958_628_119_382_931e-5);
+        near(drift.effect, 0.242_496_077_960_215_58);
+        let [quality] = &counter.quality(100)[..] else {
+            panic!()
+        };
+        // 5 of 200 rows, after none of 200, may be chance.
+        assert_eq!(quality.told(200, ToOwned::to_owned), None);
+        assert_eq!((quality.missing, quality.training_missing), (0.275, 0.185));
+        counter.add(&texts(&[("f", 20)], 0)).unwrap();
+        assert_eq!(
+            counter.quality(100)[0]
+                .told(220, ToOwned::to_owned)
+                .unwrap(),
+            "column 't': 11.4 % have a value that the training never saw: d, e, f"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn counts_do_not_depend_on_batches(
+            old in vec(option::of(-9_i32..9), 1..60),
+            new in vec(option::of(-12_i32..12), 1..60),
+            cut in 0_usize..60,
+        ) {
+            let both = |cells: &[Option<i32>]| {
+                let nulls: Vec<u32> = (0..)
+                    .zip(cells)
+                    .filter(|(_, cell)| cell.is_none())
+                    .map(|(row, _)| row)
+                    .collect();
+                let numbers = cells.iter().map(|cell| f64::from(cell.unwrap_or(99)));
+                let texts = cells.iter().map(|cell| cell.unwrap_or(99).to_string());
+                table(vec![
+                    ("n", Values::Floats(numbers.collect()), nulls.clone()),
+                    ("t", Values::Texts(texts.collect()), nulls),
+                ])
+            };
+            let reference = Reference::fit(&both(&old), &[]);
+            prop_assert!(reference.check().is_ok());
+            let limits = Limits { threshold: 0.2, min_rows: 1 };
+            let whole = both(&new);
+            let mut once = Counter::new(&reference);
+            once.add(&whole).unwrap();
+            let mut twice = Counter::new(&reference);
+            twice.add(&whole.slice(0, cut)).unwrap();
+            twice.add(&whole.slice(cut, 60)).unwrap();
+            prop_assert_eq!(once.compare(&limits), twice.compare(&limits));
+            prop_assert_eq!(once.quality(1), twice.quality(1));
+            // Counted without bins.
+            let seen: Vec<i32> = old.iter().flatten().copied().collect();
+            let among = |of: &dyn Fn(i32) -> bool| {
+                new.iter().flatten().filter(|cell| of(**cell)).count() as u64
+            };
+            let [numbers, texts] = &once.quality(1)[..] else { panic!() };
+            let out = numbers.out_of_range.as_ref().map(|out| (out.below, out.above));
+            let range = seen.iter().min().zip(seen.iter().max());
+            prop_assert_eq!(
+                out,
+                range.map(|(least, most)| (among(&|c| c < *least), among(&|c| c > *most)))
+            );
+            let unseen = texts.unseen.as_ref().unwrap();
+            prop_assert_eq!(unseen.rows, among(&|cell| !seen.contains(&cell)));
+            prop_assert!(unseen.examples.len() <= 5);
+        }
     }
 }

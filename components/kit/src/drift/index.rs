@@ -1,4 +1,4 @@
-//! The population stability index and its noise; the formulas are on the parent's page.
+//! The population stability index, its noise, and χ²; the formulas are on the parent's page.
 
 /// Standard normal quantile of 99.9 %.
 const Z: f64 = 3.090_232_306_167_813;
@@ -26,6 +26,29 @@ pub(super) fn stability(expected: &[u64], actual: &[u64]) -> (f64, f64) {
     (index.sum(), chi_squared(bins - 1.0) * (1.0 / n + 1.0 / m))
 }
 
+/// Pearson's χ² of the 2 × k table of two lists of counts, without correction, and its degrees of
+/// freedom; bins that are empty on both sides are left out. None where a side has no rows. As
+/// `scipy.stats.chi2_contingency(table, correction=False)`.
+pub(super) fn contingency(expected: &[u64], actual: &[u64]) -> Option<(f64, u32)> {
+    let n = expected.iter().sum::<u64>() as f64;
+    let m = actual.iter().sum::<u64>() as f64;
+    if n == 0.0 || m == 0.0 {
+        return None;
+    }
+    let (mut sum, mut bins) = (0.0, 0_u32);
+    for (old, new) in expected.iter().zip(actual) {
+        let (old, new) = (*old as f64, *new as f64);
+        let both = old + new;
+        if both > 0.0 {
+            let (old_by_chance, new_by_chance) = (both * n / (n + m), both * m / (n + m));
+            sum += (old - old_by_chance).powi(2) / old_by_chance;
+            sum += (new - new_by_chance).powi(2) / new_by_chance;
+            bins += 1;
+        }
+    }
+    Some((sum, bins.saturating_sub(1)))
+}
+
 /// 99.9 % quantile of χ² (Wilson and Hilferty, 1931); within 3 % of the exact one.
 fn chi_squared(degrees: f64) -> f64 {
     if degrees < 1.0 {
@@ -49,5 +72,15 @@ mod tests {
         // χ² with 1 degree of freedom: 10.83; with 10: 29.59.
         assert!((noise / 0.1 - 10.83).abs() < 0.4, "{noise}");
         assert!((chi_squared(10.0) - 29.59).abs() < 0.3);
+    }
+
+    #[test]
+    fn chi_squared_is_that_of_scipy() {
+        let (statistic, degrees) =
+            contingency(&[120, 40, 3, 0, 37, 0], &[80, 60, 0, 5, 55, 0]).unwrap();
+        assert!((statistic - 23.521_739_130_434_78).abs() < 1e-12);
+        assert_eq!(degrees, 4);
+        assert_eq!(contingency(&[5], &[9]), Some((0.0, 0)));
+        assert_eq!(contingency(&[5], &[0]), None);
     }
 }

@@ -12,7 +12,9 @@
 //! - Each column has a bin for nulls.
 //! - Timestamps have no bins: time always moves on, and would always be drift.
 //!
-//! So a column costs at most a few dozen counts, however many rows are counted.
+//! So a column costs at most a few dozen counts, however many rows are counted. Beside its bins a
+//! column of numbers keeps its range and at most 256 numbers of the training ([`Sample`]); one of
+//! values keeps, where they are few, the values that have no bin.
 //!
 //! # Population stability index
 //! PSI = Σ over bins of (a − e) · ln(a / e), with a and e the bin's share of the actual and of the
@@ -28,14 +30,32 @@
 //! random. The threshold that is reported and compared is the one asked for, plus the 99.9 %
 //! quantile of that noise; for large windows the second part vanishes.
 //!
+//! # Tests
+//! Numbers: Kolmogorov and Smirnov's test of the training's sample and all new numbers. Values:
+//! Pearson's χ² of both sides' counts in the bins, nulls among them. Their p-values, adjusted for
+//! the number of columns (Benjamini and Hochberg), are told and decide nothing: with many rows
+//! every difference is significant, also one that matters to nobody. What decides is how great the
+//! change is (the index) in a window of enough rows.
+//!
 //! # Layout
-//! - `reference`: bins and counts of the rows of the training
-//! - `counter`: counts of new rows, and the comparison
-//! - `index`: the formulas
+//! - `reference`, `bins`, `sample`: what is kept of the rows of the training
+//! - `counter`, `counts`: counts of new rows
+//! - `comparison`, `quality`: what they say
+//! - `index`, `distribution`: the formulas
 
+mod bins;
+mod comparison;
 mod counter;
+mod counts;
+mod distribution;
 mod index;
+mod quality;
 mod reference;
+mod sample;
 
-pub use counter::{ColumnDrift, Counter};
-pub use reference::{Bins, ColumnReference, Reference};
+pub use bins::Bins;
+pub use comparison::{ColumnDrift, Limits, Test, adjust};
+pub use counter::Counter;
+pub use quality::{OutOfRange, Quality, Unseen, Worse};
+pub use reference::{ColumnReference, Reference};
+pub use sample::Sample;

@@ -1,20 +1,19 @@
 //! Bins and counts of the rows of the training.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::counter::Counts;
+use super::{
+    bins::{Bins, boolean},
+    counts::Counts,
+    sample::{self, Sample},
+};
 use crate::table::{Column, Table, Values};
 
-/// Bins of a numeric column, before those of heavy values.
-const QUANTILES: usize = 10;
-/// Values of a column that are counted one by one.
-const MAX_VALUES: usize = 50;
-/// Bytes of a value that is counted by itself.
-const MAX_TEXT: usize = 256;
 /// Columns in a reference.
 const MAX_COLUMNS: usize = 100_000;
+
 /// Counts of the rows that new rows are compared with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,72 +36,35 @@ pub struct ColumnReference {
     pub bins: Bins,
 }
 
-/// Frozen bins and the reference rows in them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Bins {
-    /// Bin `i` holds the numbers x with `edges[i - 1] < x <= edges[i]`; the last one is open.
-    Numbers {
-        /// Ascending.
-        edges: Vec<f64>,
-        /// One more than edges.
-        counts: Vec<u64>,
-    },
-    /// One bin a value.
-    Values {
-        /// Sorted.
-        values: Vec<String>,
-        /// One a value.
-        counts: Vec<u64>,
-        /// Rows with any other value.
-        other: u64,
-    },
-}
-
 impl Reference {
     /// Bins and counts of the columns of `table` that are not in `exclude` and have bins.
     pub fn fit(table: &Table, exclude: &[&str]) -> Self {
-        let columns = table
-            .columns
-            .iter()
-            .filter(|column| !exclude.contains(&column.name.as_str()))
-            .filter_map(|column| {
-                let mut reference = ColumnReference {
-                    name: column.name.clone(),
-                    nulls: 0,
-                    bins: bins(column)?,
-                };
-                let mut counts = Counts::of(&reference);
-                counts.add(&reference.bins, column);
-                reference.nulls = counts.nulls;
-                match &mut reference.bins {
-                    Bins::Numbers { counts: frozen, .. } => *frozen = counts.bins,
-                    Bins::Values {
-                        counts: frozen,
-                        other,
-                        ..
-                    } => {
-                        *other = counts.bins.pop().unwrap_or_default();
-                        *frozen = counts.bins;
-                    }
-                }
-                Some(reference)
-            })
-            .collect();
+        let columns = || {
+            let columns = table.columns.iter();
+            columns.filter(|column| !exclude.contains(&column.name.as_str()))
+        };
+        let numeric = |column: &&Column| {
+            let values = &column.values;
+            matches!(values, Values::Floats(_) | Values::Integers(_))
+        };
+        let size = sample::size(columns().filter(numeric).count());
         Self {
             rows: table.rows as u64,
-            columns,
+            columns: columns()
+                .filter_map(|column| ColumnReference::fit(column, size))
+                .collect(),
         }
     }
 
     /// The same reference with these columns only.
     #[must_use]
     pub fn only(&self, names: &[&str]) -> Self {
+        let names: BTreeSet<&str> = names.iter().copied().collect();
         let columns = self.columns.iter();
         Self {
             rows: self.rows,
             columns: columns
-                .filter(|column| names.contains(&column.name.as_str()))
+                .filter(|column| names.contains(column.name.as_str()))
                 .cloned()
                 .collect(),
         }
@@ -115,21 +77,8 @@ impl Reference {
         }
         for column in &self.columns {
             let counts = column.counts();
-            let sound = match &column.bins {
-                Bins::Numbers { edges, counts } => {
-                    counts.len() == edges.len() + 1
-                        && edges.len() <= 3 * QUANTILES
-                        && edges.iter().all(|edge| edge.is_finite())
-                        && edges.is_sorted_by(|left, right| left < right)
-                }
-                Bins::Values { values, counts, .. } => {
-                    counts.len() == values.len()
-                        && values.len() <= MAX_VALUES
-                        && values.is_sorted_by(|left, right| left < right)
-                }
-            };
             let sum = counts.iter().try_fold(0u64, |sum, n| sum.checked_add(*n));
-            if !sound || sum != Some(self.rows) {
+            if sum != Some(self.rows) || !column.bins.is_sound(self.rows) {
                 return Err(format!(
                     "the reference of column '{}' is not sound",
                     column.name
@@ -141,6 +90,62 @@ impl Reference {
 }
 
 impl ColumnReference {
+    /// Bins and counts of a column, with a sample of `size` numbers at most; none for kinds that
+    /// have no bins.
+    fn fit(column: &Column, size: usize) -> Option<Self> {
+        let present = |row: &usize| column.nulls.binary_search(&(*row as u32)).is_err();
+        let rows = (0..column.values.len()).filter(present);
+        let mut bins = match &column.values {
+            Values::Timestamps(_) => return None,
+            Values::Floats(_) | Values::Integers(_) => {
+                let numbers = column.numbers()?.into_iter().flatten();
+                let mut numbers: Vec<f64> = numbers.filter(|number| number.is_finite()).collect();
+                numbers.sort_unstable_by(f64::total_cmp);
+                let mut bins = Bins::numbers(&numbers);
+                // The sample is put in after the rows were counted: it would be counted in too.
+                let nulls = Self::counted(column, &mut bins);
+                if let Bins::Numbers { sample, .. } = &mut bins {
+                    *sample = Sample::fit(&numbers, size);
+                }
+                return Some(Self {
+                    name: column.name.clone(),
+                    nulls,
+                    bins,
+                });
+            }
+            Values::Booleans(_) => Bins::Values {
+                values: [false, true].map(|b| boolean(b).to_owned()).to_vec(),
+                counts: vec![],
+                other: 0,
+                pooled: Some(vec![]),
+            },
+            Values::Texts(texts) => Bins::frequent(rows.filter_map(|row| texts.get(row))),
+            Values::Categories { dictionary, codes } => {
+                Bins::frequent(rows.filter_map(|row| dictionary.get(*codes.get(row)? as usize)))
+            }
+        };
+        let nulls = Self::counted(column, &mut bins);
+        Some(Self {
+            name: column.name.clone(),
+            nulls,
+            bins,
+        })
+    }
+
+    /// Counts the column's rows into the bins; gives those without a value.
+    fn counted(column: &Column, bins: &mut Bins) -> u64 {
+        let mut counted = Counts::of(bins);
+        counted.add(bins, column);
+        match bins {
+            Bins::Numbers { counts, .. } => *counts = counted.bins,
+            Bins::Values { counts, other, .. } => {
+                *other = counted.bins.pop().unwrap_or_default();
+                *counts = counted.bins;
+            }
+        }
+        counted.nulls
+    }
+
     /// All counts in the order of `Counts`.
     pub(super) fn counts(&self) -> Vec<u64> {
         match &self.bins {
@@ -153,82 +158,92 @@ impl ColumnReference {
     }
 }
 
-/// The bins of a column without counts; none for kinds that have no bins.
-fn bins(column: &Column) -> Option<Bins> {
-    let present = |row: &usize| column.nulls.binary_search(&(*row as u32)).is_err();
-    let rows = (0..column.values.len()).filter(present);
-    match &column.values {
-        Values::Timestamps(_) => None,
-        Values::Floats(_) | Values::Integers(_) => {
-            let mut numbers: Vec<f64> = rows
-                .filter_map(|row| number(&column.values, row))
-                .filter(|number| number.is_finite())
-                .collect();
-            numbers.sort_unstable_by(f64::total_cmp);
-            Some(Bins::Numbers {
-                edges: edges(&numbers),
-                counts: vec![],
-            })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(columns: Vec<(&str, Values)>) -> Table {
+        let rows = columns.first().map_or(0, |(_, values)| values.len());
+        let column = |(name, values): (&str, Values)| Column {
+            name: name.to_owned(),
+            values,
+            nulls: vec![],
+        };
+        Table {
+            rows,
+            columns: columns.into_iter().map(column).collect(),
         }
-        Values::Booleans(_) => Some(Bins::Values {
-            values: [false, true].map(|b| boolean(b).to_owned()).to_vec(),
-            counts: vec![],
-            other: 0,
-        }),
-        Values::Texts(texts) => Some(frequent(rows.filter_map(|row| texts.get(row)))),
-        Values::Categories { dictionary, codes } => Some(frequent(
-            rows.filter_map(|row| dictionary.get(*codes.get(row)? as usize)),
-        )),
     }
-}
 
-/// Inner deciles of sorted numbers. One that comes again has a tenth of the rows or more to
-/// itself: the next smaller number is made an edge too, so that it has a bin to itself.
-fn edges(sorted: &[f64]) -> Vec<f64> {
-    let decile = |i: usize| sorted.get((sorted.len() * i / QUANTILES).min(sorted.len().max(1) - 1));
-    let deciles: Vec<f64> = (1..QUANTILES).filter_map(decile).copied().collect();
-    let mut edges: Vec<f64> = Vec::new();
-    // They are sorted: one that is not less than the next is equal to it.
-    for run in deciles.chunk_by(|left, right| left >= right) {
-        let [edge, more @ ..] = run else { continue };
-        // `-0.0 + 0.0` is 0: an edge has one spelling.
-        let edge = edge + 0.0;
-        if !more.is_empty() && edge.next_down().is_finite() {
-            edges.push(edge.next_down());
+    #[test]
+    fn memory_is_bounded_by_caps() {
+        let texts = (0..10_000).map(|i| format!("{i}")).collect();
+        let numbers = (0..10_000).map(f64::from).collect();
+        let reference = Reference::fit(
+            &table(vec![
+                ("t", Values::Texts(texts)),
+                ("x", Values::Floats(numbers)),
+            ]),
+            &[],
+        );
+        reference.check().unwrap();
+        let [texts, numbers] = &reference.columns[..] else {
+            panic!()
+        };
+        let Bins::Values {
+            values,
+            other,
+            pooled,
+            ..
+        } = &texts.bins
+        else {
+            panic!()
+        };
+        assert_eq!((values.len(), *other, pooled), (50, 9950, &None));
+        assert!(serde_json::to_string(numbers).unwrap().len() < 5_000);
+    }
+
+    #[test]
+    fn a_reference_of_500_columns_fits_into_a_bundle() {
+        let names: Vec<String> = (0..500).map(|i| format!("column_{i}")).collect();
+        let columns = names.iter().enumerate().map(|(i, name)| {
+            let numbers = (0..1_000).map(|row| ((row * 7919 + i) as f64).sin());
+            (name.as_str(), Values::Floats(numbers.collect()))
+        });
+        let reference = Reference::fit(&table(columns.collect()), &[]);
+        reference.check().unwrap();
+        let bytes = serde_json::to_vec(&reference).unwrap().len();
+        assert!(bytes < 4 << 20, "{bytes}");
+    }
+
+    #[test]
+    fn what_is_not_sound_is_refused() {
+        let good = Reference::fit(
+            &table(vec![
+                ("x", Values::Floats(vec![1.0, f64::NAN, 3.0, -0.0])),
+                ("b", Values::Booleans(vec![true; 4])),
+            ]),
+            &[],
+        );
+        good.check().unwrap();
+        let json = serde_json::to_string(&good).unwrap();
+        let back: Reference = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, good);
+        for (from, to) in [
+            ("\"rows\":4", "\"rows\":5"),
+            ("\"of\":3", "\"of\":9"),
+            ("\"of\":3", "\"of\":2"),
+            ("\"counts\":[1,1,1]", "\"counts\":[1,1,0]"),
+            ("\"range\":[0.0,3.0]", "\"range\":[4.0,3.0]"),
+            ("\"range\":[0.0,3.0]", "\"range\":null"),
+            ("\"values\":[0.0,1.0,3.0]", "\"values\":[1.0,0.0,3.0]"),
+            ("[\"false\",\"true\"]", "[\"true\",\"false\"]"),
+            ("\"pooled\":[]", "\"pooled\":[\"x\"]"),
+        ] {
+            let wrong = json.replacen(from, to, 1);
+            assert_ne!(wrong, json, "{from} is not in {json}");
+            let wrong: Reference = serde_json::from_str(&wrong).unwrap();
+            assert!(wrong.check().is_err(), "{to}");
         }
-        edges.push(edge);
-    }
-    edges.dedup();
-    edges
-}
-
-/// The most frequent values; of two that are as frequent, the one that sorts first.
-fn frequent<'a>(texts: impl Iterator<Item = &'a String>) -> Bins {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for text in texts.filter(|text| text.len() <= MAX_TEXT) {
-        *counts.entry(text).or_default() += 1;
-    }
-    let mut ranked: Vec<(&str, u64)> = counts.into_iter().collect();
-    ranked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let ranked = ranked.into_iter().take(MAX_VALUES);
-    let mut values: Vec<String> = ranked.map(|(text, _)| text.to_owned()).collect();
-    values.sort();
-    Bins::Values {
-        values,
-        counts: vec![],
-        other: 0,
-    }
-}
-
-pub(super) const fn boolean(value: bool) -> &'static str {
-    if value { "true" } else { "false" }
-}
-
-/// The number of a row of floats or integers.
-pub(super) fn number(values: &Values, row: usize) -> Option<f64> {
-    match values {
-        Values::Floats(numbers) => numbers.get(row).copied(),
-        Values::Integers(numbers) => numbers.get(row).map(|number| *number as f64),
-        _ => None,
     }
 }

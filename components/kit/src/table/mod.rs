@@ -31,5 +31,11 @@ pub const ROW: &str = "septet:row";
 /// The column of a file of predictions that tells the same line.
 pub const LINE: &str = "row";
 
+/// The last column of a file of predictions: why a row has none, else null.
+pub const ERROR: &str = "error";
+
+/// How the error of a row begins that ingest set apart: it is in no table.
+pub const QUARANTINED: &str = "quarantined: ";
+
 /// Names of columns that begin so are ours.
 pub const RESERVED: &str = "septet:";
