@@ -144,7 +144,7 @@ async fn log(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resul
     let entries = registry.log(&model.name).await?;
     let moves = entries.iter().filter_map(|entry| match &entry.event {
         Event::Alias(alias) => Some((entry, alias)),
-        Event::Register(_) => None,
+        Event::Register(_) | Event::Schema(_) => None,
     });
     if origin.global.json {
         let log: Vec<_> = moves

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use septet::{
     contract::{Digest, Stage},
-    pipeline::{ModelRef, PinnedModel, RunKind, RunRequest, Source, registry::check_model},
+    pipeline::{ModelRef, Pinned, PinnedModel, RunKind, RunRequest, Source, registry::check_model},
 };
 use serde_json::{Map, Value, json};
 
@@ -119,6 +119,9 @@ impl Train {
             model: None,
             transforms,
             created: session.pipeline.timestamp(),
+            tests: 0,
+            declared: None,
+            pinned: Pinned::default(),
         })
     }
 }
@@ -183,6 +186,9 @@ async fn with_model(
         }),
         transforms,
         created: session.pipeline.timestamp(),
+        tests: 0,
+        declared: None,
+        pinned: Pinned::default(),
     })
 }
 
