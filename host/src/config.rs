@@ -64,20 +64,37 @@ pub(crate) struct RunSettings {
 pub(crate) struct IngestSettings {
     pub(crate) max_quarantine: Option<f64>,
     pub(crate) delimiter: Option<String>,
+    pub(crate) format: Option<String>,
+    pub(crate) schema: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct PreprocessSettings {
+    pub(crate) split: Option<String>,
     pub(crate) test_share: Option<f64>,
     pub(crate) key: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) time: Option<String>,
+    pub(crate) test: Vec<PathBuf>,
+    pub(crate) window: Option<String>,
+    pub(crate) positive: Option<String>,
+    pub(crate) weight: Option<String>,
+    pub(crate) class_weight: Option<String>,
+    pub(crate) drop: Vec<String>,
     pub(crate) transforms: Vec<PathBuf>,
+    pub(crate) numbers: BTreeMap<String, Value>,
+    pub(crate) categories: BTreeMap<String, Value>,
+    pub(crate) columns: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TrainSettings {
     pub(crate) algorithm: Option<String>,
+    pub(crate) metric: Option<String>,
+    pub(crate) threshold: Option<f64>,
+    pub(crate) folds: Option<u64>,
     pub(crate) parameters: BTreeMap<String, Value>,
 }
 
@@ -85,12 +102,16 @@ pub(crate) struct TrainSettings {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EvaluateSettings {
     pub(crate) margin: Option<f64>,
+    pub(crate) policy: Option<String>,
+    pub(crate) slice: Option<String>,
+    pub(crate) resamples: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct MonitorSettings {
     pub(crate) threshold: Option<f64>,
+    pub(crate) min_rows: Option<u64>,
 }
 
 impl Settings {
@@ -114,9 +135,13 @@ impl Settings {
         // Paths in the file are meant from the file's own folder, wherever the command is typed.
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         settings.store = settings.store.map(|store| folder.join(store));
-        for transform in &mut settings.preprocess.transforms {
-            *transform = folder.join(&transform);
+        let preprocess = &mut settings.preprocess;
+        let files = preprocess.transforms.iter_mut();
+        for file in files.chain(&mut preprocess.test) {
+            *file = folder.join(&file);
         }
+        let schema = settings.ingest.schema;
+        settings.ingest.schema = schema.map(|schema| folder.join(schema));
         Ok(settings)
     }
 }

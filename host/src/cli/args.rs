@@ -2,11 +2,17 @@
 //!
 //! Owns names, defaults shown to the user and examples. It must not do any work.
 
+mod model;
+mod run;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use septet::contract::Stage;
+
+pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
+pub(crate) use run::{Run, Split, Task};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
 /// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
@@ -78,6 +84,8 @@ pub(crate) enum Command {
     Runs(Runs),
     /// List models; show, promote or roll back versions; read the alias log
     Models(Models),
+    /// Show the schema that a model's data are held to, or accept another
+    Schema(Schema),
     /// List the stages' components; show one, or check a component file
     Stages(Stages),
     /// List queues; look into one, or replay its poison messages
@@ -104,105 +112,51 @@ pub(crate) struct Demo {
     pub(crate) fresh: bool,
 }
 
-/// `septet run`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  septet run penguins.csv --target sex
-  septet run 2024.csv 2025.csv --target price --algorithm random-forest --param n_estimators=200
-  septet run data.csv --target label --json | jq .metrics.roc_auc")]
-pub(crate) struct Run {
-    /// CSV files, the parts of one data set, in order
-    #[arg(required = true, value_name = "DATA")]
-    pub(crate) data: Vec<PathBuf>,
-    /// Column to predict [required here or in septet.toml]
-    #[arg(long, value_name = "COL")]
-    pub(crate) target: Option<String>,
-    /// What kind of prediction it is [default: auto, decided by the target's values]
-    #[arg(long, value_enum, value_name = "TASK")]
-    pub(crate) task: Option<Task>,
-    /// The model's name [default: the first file's name]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// logistic-regression, random-forest, linear-regression or ridge [default: by task]
-    #[arg(long, value_name = "ALGORITHM")]
-    pub(crate) algorithm: Option<String>,
-    /// A parameter of the algorithm; may be given many times
-    #[arg(long = "param", value_name = "K=V")]
-    pub(crate) parameters: Vec<String>,
-    /// For all randomness; the same seed gives the same bytes [default: 0]
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-    /// Share of the rows that are kept for the evaluation [default: 0.2]
-    #[arg(long, value_name = "SHARE")]
-    pub(crate) test_share: Option<f64>,
-    /// Column whose value decides on which side of the split a row goes [default: the whole row]
-    #[arg(long, value_name = "COL")]
-    pub(crate) key: Option<String>,
-    /// Component of the world user-transform that is applied to the rows; may be given many times
-    #[arg(long = "transform", value_name = "FILE")]
-    pub(crate) transforms: Vec<PathBuf>,
-    /// Make the model champion whatever the gate says (the verdict is kept on record)
-    #[arg(long)]
-    pub(crate) promote: bool,
-}
-
-impl Run {
-    /// A run of one file with nothing else said.
-    pub(crate) fn of(data: &std::path::Path, target: &str) -> Self {
-        Self {
-            data: vec![data.to_owned()],
-            target: Some(target.to_owned()),
-            task: None,
-            name: None,
-            algorithm: None,
-            parameters: Vec::new(),
-            seed: None,
-            test_share: None,
-            key: None,
-            transforms: Vec::new(),
-            promote: false,
-        }
-    }
-}
-
-/// The kind of prediction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Task {
-    /// Decided by the target's values
-    Auto,
-    /// One of some classes
-    Classification,
-    /// A number
-    Regression,
-}
-
-impl Task {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Classification => "classification",
-            Self::Regression => "regression",
-        }
-    }
-}
-
 /// `septet predict`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   septet predict new.csv --model penguins > predictions.csv
-  septet predict new.csv --model penguins@3 --output predictions.arrow")]
+  septet predict new.csv --model penguins@3 --output predictions.parquet
+  septet predict today/ --model penguins --format jsonl")]
 pub(crate) struct Predict {
-    /// CSV file with the columns the model was trained on; others are ignored
-    #[arg(value_name = "DATA")]
-    pub(crate) data: PathBuf,
+    /// Files, quoted patterns or folders, with the columns the model was trained on
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) data: Vec<PathBuf>,
     /// NAME (its champion), NAME@ALIAS or NAME@VERSION
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: String,
-    /// Where predictions go: Arrow for .arrow, .ipc and .feather, else CSV [default: standard output]
+    /// Where predictions go: .csv, .jsonl, .parquet or .arrow [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// How predictions are written [default: as the output file is named, else csv]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+}
+
+/// How predictions are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Comma-separated values
+    Csv,
+    /// JSON Lines
+    Jsonl,
+    /// Apache Parquet
+    Parquet,
+    /// Arrow's file format
+    Arrow,
+}
+
+impl Format {
+    /// As infer's parameter.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Jsonl => "json-lines",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+        }
+    }
 }
 
 /// `septet monitor`.
@@ -212,9 +166,9 @@ Examples:
   septet monitor today.csv --model penguins
   septet monitor today.csv --model penguins --labels sex --json | jq .drifted")]
 pub(crate) struct Monitor {
-    /// CSV file with new rows
-    #[arg(value_name = "DATA")]
-    pub(crate) data: PathBuf,
+    /// Files, quoted patterns or folders with new rows
+    #[arg(required = true, value_name = "DATA")]
+    pub(crate) data: Vec<PathBuf>,
     /// NAME (its champion), NAME@ALIAS or NAME@VERSION
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: String,
@@ -224,6 +178,9 @@ pub(crate) struct Monitor {
     /// Population stability index above which a column has drifted [default: 0.2]
     #[arg(long, value_name = "PSI")]
     pub(crate) threshold: Option<f64>,
+    /// Fewest rows that anything is said of [default: 100]
+    #[arg(long, value_name = "N")]
+    pub(crate) min_rows: Option<u64>,
 }
 
 /// `septet invoke`.
@@ -271,48 +228,6 @@ pub(crate) enum RunsCommand {
         /// Its identifier, or enough of its beginning to tell it from the others
         #[arg(value_name = "RUN")]
         run: String,
-    },
-}
-
-/// `septet models`.
-#[derive(Debug, Args)]
-pub(crate) struct Models {
-    #[command(subcommand)]
-    pub(crate) command: Option<ModelsCommand>,
-}
-
-/// What to do with models.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// Show a model's versions and aliases
-    Show {
-        /// NAME
-        #[arg(value_name = "MODEL")]
-        model: String,
-    },
-    /// Make a version the champion, whatever the gate said
-    Promote {
-        /// NAME@VERSION
-        #[arg(value_name = "MODEL@VERSION")]
-        model: String,
-        /// Why, for the alias log
-        #[arg(long, value_name = "TEXT", default_value = "promoted by hand")]
-        reason: String,
-    },
-    /// Put the champion back to what it was before its last change
-    Rollback {
-        /// NAME
-        #[arg(value_name = "MODEL")]
-        model: String,
-        /// Why, for the alias log
-        #[arg(long, value_name = "TEXT", default_value = "rolled back by hand")]
-        reason: String,
-    },
-    /// Show every change of a model's aliases: when, from, to, why and who
-    Log {
-        /// NAME
-        #[arg(value_name = "MODEL")]
-        model: String,
     },
 }
 

@@ -7,12 +7,13 @@ use septet::{contract::Stage, store::Mode};
 use serde_json::json;
 
 use super::{
-    args::{Demo, Monitor, Predict, Run},
+    args::{Demo, Format, Monitor, Predict, Run},
     drawing::Drawing,
     monitor, output, predict, request,
     session::{Origin, Session},
     summary::{self, Summary},
     train,
+    training::Train,
 };
 use crate::config::Settings;
 
@@ -66,9 +67,7 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
     ))?;
     let data = folder.join(TRAIN);
     let run = Run::of(&data, TARGET);
-    let request = request::Train::of(&run, &origin)?;
-    let sources = request::sources(&session, &[data]).await?;
-    let request = request.request(&session, sources).await?;
+    let request = Train::of(&run, &origin)?.request(&session).await?;
     let state = session.complete(request, Arc::clone(&drawing)).await?;
     let summary = Summary::of(&session.pipeline, &state).await?;
     let mut lines = Vec::new();
@@ -79,13 +78,17 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
     ))?;
     let data = folder.join(NEW);
     let ask = Predict {
-        data: data.clone(),
+        data: vec![data.clone()],
         model: MODEL.to_owned(),
         output: None,
+        format: None,
     };
-    let request = request::predict(&session, &origin, &ask, "csv", &[data]).await?;
+    let request = request::predict(&session, &origin, &ask, Format::Csv, &[data]).await?;
     let predicted = session.complete(request, Arc::clone(&drawing)).await?;
-    lines.extend(summary::lines(&session.pipeline.rows(&predicted.id).await?));
+    lines.extend(summary::lines(
+        &session.pipeline.rows(&predicted.id).await?,
+        &predicted.request,
+    ));
     let predictions = predictions(&session, &predicted).await?;
     say(&shown(&predictions))?;
 
@@ -95,16 +98,20 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
     ))?;
     let data = folder.join(DRIFTED);
     let ask = Monitor {
-        data: data.clone(),
+        data: vec![data.clone()],
         model: MODEL.to_owned(),
         labels: Some(TARGET.to_owned()),
         threshold: None,
+        min_rows: None,
     };
     let request = request::monitor(&session, &origin, &ask, &[data]).await?;
     let monitored = session.complete(request, drawing).await?;
     let drift = monitor::drift(&session.pipeline, &monitored).await?;
     say(&monitor::text(&drift))?;
-    lines.extend(summary::lines(&session.pipeline.rows(&monitored.id).await?));
+    lines.extend(summary::lines(
+        &session.pipeline.rows(&monitored.id).await?,
+        &monitored.request,
+    ));
 
     if quiet {
         return output::json(&json!({

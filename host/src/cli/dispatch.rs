@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     args::{Cli, Command},
-    demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
+    demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs, schema,
     session::Origin,
     stages, train,
 };
@@ -52,6 +52,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Invoke(invoke) => invoke::invoke(&origin, &invoke).await,
             Command::Runs(runs) => runs::runs(&origin, runs.command.as_ref()).await,
             Command::Models(models) => models::models(&origin, models.command.as_ref()).await,
+            Command::Schema(schema) => schema::schema(&origin, &schema.command).await,
             Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
             Command::Grants => grants::grants(&origin).await,

@@ -3,14 +3,17 @@
 //! # Layout
 //! - `args`: the words. - `dispatch`: from a word to its command.
 //! - `session`: store, stages and settings of one command.
-//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `stages`, `queues`,
-//!   `grants`, `init`: a command each.
-//! - `request`, `source`: from flags, settings and files to a run.
-//! - `summary`: a finished run as one object; `drawing`: progress; `output`, `logging`: lines.
+//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
+//!   `queues`, `grants`, `init`: a command each.
+//! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
+//!   run.
+//! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`: lines.
 //!
 //! It must not decide anything about data: that is the stages'.
 
+mod aliases;
 pub(crate) mod args;
+mod dataset;
 mod demo;
 mod dispatch;
 mod drawing;
@@ -21,14 +24,18 @@ mod logging;
 mod models;
 mod monitor;
 mod output;
+mod parameters;
+mod parts;
 mod predict;
 mod queues;
 mod request;
 mod runs;
+mod schema;
 mod session;
 mod source;
 mod stages;
 mod summary;
 mod train;
+mod training;
 
 pub(crate) use dispatch::run;

@@ -1,15 +1,25 @@
 //! `septet models`: versions, aliases, and every change of what is in production.
 
-use septet::pipeline::{
-    ModelRef, Pipeline, Selector,
-    registry::{Event, ModelState},
+use anyhow::Context as _;
+use septet::{
+    contract::{Digest, Stage},
+    pipeline::{
+        ModelRef, Pipeline,
+        registry::{Entry, Event, ModelState, Version},
+    },
 };
 use serde_json::{Value, json};
 
-use super::{args::ModelsCommand, output, session::Origin, summary};
+use super::{
+    aliases::{self, CHAMPION},
+    args::ModelsCommand,
+    output, schema,
+    session::Origin,
+    summary,
+};
 
-/// The alias that promote and rollback move.
-const CHAMPION: &str = "champion";
+/// Largest report that is read, in bytes.
+const MAX_REPORT: u64 = 4 << 20;
 
 /// Lists models, or does what the command says.
 pub(crate) async fn models(origin: &Origin, command: Option<&ModelsCommand>) -> anyhow::Result<()> {
@@ -17,12 +27,13 @@ pub(crate) async fn models(origin: &Origin, command: Option<&ModelsCommand>) -> 
     match command {
         None => list(origin, &pipeline).await,
         Some(ModelsCommand::Show { model }) => show(origin, &pipeline, model).await,
+        Some(ModelsCommand::Card { model }) => card(origin, &pipeline, model).await,
         Some(ModelsCommand::Log { model }) => log(origin, &pipeline, model).await,
         Some(ModelsCommand::Promote { model, reason }) => {
-            promote(origin, &pipeline, model, reason).await
+            aliases::promote(origin, model, reason).await
         }
         Some(ModelsCommand::Rollback { model, reason }) => {
-            rollback(origin, &pipeline, model, reason).await
+            aliases::rollback(origin, model, reason).await
         }
     }
 }
@@ -89,6 +100,11 @@ async fn show(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resu
                     "infer": version.pinned.infer,
                     "run": version.run,
                     "registered": version.when,
+                    "test": version.test,
+                    "test_uses": state.test_uses_of(version),
+                    "schema": version.schema.as_ref().map(|schema| schema.digest),
+                    "split": version.split.as_ref().map(|split| split.digest),
+                    "rolled_back": state.is_barred(CHAMPION, version.pinned.number),
                     "summary": object(&version.pinned.summary),
                 })
             })
@@ -97,44 +113,77 @@ async fn show(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resu
             "model": state.name, "aliases": aliases(&state), "versions": versions,
         }));
     }
-    let rows = state.versions.iter().map(|version| {
-        let summary = object(&version.pinned.summary);
-        let number = version.pinned.number;
-        let names: Vec<&str> = state
-            .aliases
-            .iter()
-            .filter(|(_, alias)| alias.version == number)
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let metrics = summary.get("metrics").and_then(Value::as_object);
-        let metrics = metrics.into_iter().flatten().filter_map(|(name, value)| {
-            value
-                .as_f64()
-                .map(|value| format!("{name} {}", output::figure(value)))
-        });
-        let gate = summary
-            .get("gate")
-            .map(|gate| summary::text(gate, "verdict"));
-        vec![
-            number.to_string(),
-            names.join(" "),
-            summary::text(&summary, "algorithm"),
-            gate.unwrap_or_default(),
-            metrics.take(3).collect::<Vec<_>>().join("  "),
-            version.pinned.bundle.short(),
-            version.when.clone(),
-        ]
-    });
+    let rows = state.versions.iter().map(|version| row(&state, version));
     let header = [
         "version",
         "alias",
         "algorithm",
         "gate",
         "metrics",
+        "test uses",
         "bundle",
         "registered",
     ];
-    output::text_line(&output::table(&header, &["version"], rows.collect()))
+    let right = ["version", "test uses"];
+    output::text_line(&output::table(&header, &right, rows.collect()))
+}
+
+/// A version's line.
+fn row(state: &ModelState, version: &Version) -> Vec<String> {
+    let summary = object(&version.pinned.summary);
+    let number = version.pinned.number;
+    let pointing = state.aliases.iter();
+    let pointing = pointing.filter(|(_, alias)| alias.version == number);
+    let mut names: Vec<&str> = pointing.map(|(name, _)| name.as_str()).collect();
+    if state.is_barred(CHAMPION, number) {
+        names.push("(rolled back)");
+    }
+    let metrics = summary.get("metrics").and_then(Value::as_object);
+    let metrics = metrics.into_iter().flatten().filter_map(|(name, value)| {
+        value
+            .as_f64()
+            .map(|value| format!("{name} {}", output::figure(value)))
+    });
+    let gate = summary
+        .get("gate")
+        .map(|gate| summary::text(gate, "verdict"));
+    let uses = state.test_uses_of(version);
+    vec![
+        number.to_string(),
+        names.join(" "),
+        summary::text(&summary, "algorithm"),
+        gate.unwrap_or_default(),
+        metrics.take(3).collect::<Vec<_>>().join("  "),
+        uses.map_or("–".to_owned(), |uses| uses.to_string()),
+        version.pinned.bundle.short(),
+        version.when.clone(),
+    ]
+}
+
+/// The model card that deploy wrote: for people, and for programs with `--json`.
+async fn card(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Result<()> {
+    let model: ModelRef = model.parse()?;
+    let version = pipeline.registry().resolve(&model).await?;
+    let shown = format!("{}@{}", model.name, version.pinned.number);
+    let run = pipeline.state(&version.run).await;
+    let run = run.with_context(|| format!("the run that made {shown} can't be read"))?;
+    let names: &[&str] = if origin.global.json {
+        &["card"]
+    } else {
+        &["card-markdown", "card"]
+    };
+    let card = names
+        .iter()
+        .find_map(|name| run.output(Stage::Deploy, name));
+    let card = card.with_context(|| format!("{shown} has no model card"))?;
+    let blobs = &pipeline.store().blobs;
+    let bytes = blobs.get(&card.digest, MAX_REPORT).await?;
+    if card.name == "card" {
+        let card: Value = serde_json::from_slice(&bytes).context("the card is no JSON")?;
+        return output::json(&card);
+    }
+    let text = String::from_utf8(bytes).context("the card is no text")?;
+    output::text_line(text.trim_end())
 }
 
 async fn log(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Result<()> {
@@ -142,88 +191,59 @@ async fn log(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resul
     let registry = pipeline.registry();
     registry.existing(&model.name).await?;
     let entries = registry.log(&model.name).await?;
-    let moves = entries.iter().filter_map(|entry| match &entry.event {
-        Event::Alias(alias) => Some((entry, alias)),
-        Event::Register(_) => None,
-    });
-    if origin.global.json {
-        let log: Vec<_> = moves
-            .map(|(entry, alias)| {
-                json!({
-                    "when": entry.when, "who": entry.who, "alias": alias.alias,
-                    "from": alias.from, "to": alias.to, "reason": alias.reason,
-                    "evaluation": alias.gate, "rollback": alias.rollback,
-                    "previous": entry.previous,
-                })
-            })
-            .collect();
-        return output::json(&json!({ "model": model.name, "log": log }));
+    let mut changes = Vec::new();
+    for entry in &entries {
+        changes.extend(change(pipeline, entry).await);
     }
-    let rows: Vec<_> = moves
-        .map(|(entry, alias)| {
-            vec![
-                entry.when.clone(),
-                alias.alias.clone(),
-                alias.from.map_or("–".to_owned(), |from| from.to_string()),
-                alias.to.to_string(),
-                entry.who.clone(),
-                alias.reason.clone(),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+    if origin.global.json {
+        return output::json(&json!({ "model": model.name, "log": changes }));
+    }
+    if changes.is_empty() {
         return output::text_line(&format!("no alias of {} was ever moved", model.name));
     }
-    let header = ["when", "alias", "from", "to", "who", "why"];
-    output::text_line(&output::table(&header, &["from", "to"], rows))
+    let rows = changes.iter().map(|change| {
+        let shown = |key: &str| match change.get(key) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => "–".to_owned(),
+        };
+        let cells = ["when", "who", "alias", "from", "to", "gate", "reason"];
+        cells.map(shown).to_vec()
+    });
+    let header = ["when", "who", "alias", "from", "to", "gate", "why"];
+    output::text_line(&output::table(&header, &["from", "to"], rows.collect()))
 }
 
-async fn promote(
-    origin: &Origin,
-    pipeline: &Pipeline,
-    model: &str,
-    reason: &str,
-) -> anyhow::Result<()> {
-    let asked: ModelRef = model.parse()?;
-    let Selector::Version(version) = asked.selector else {
-        anyhow::bail!(
-            "which version of {}? say {}@VERSION",
-            asked.name,
-            asked.name
-        );
-    };
-    let registry = pipeline.registry();
-    registry
-        .promote(
-            &asked.name,
-            CHAMPION,
-            version,
-            &origin.environment.user,
-            reason,
-        )
-        .await?;
-    moved(origin, &asked.name, version)
-}
-
-async fn rollback(
-    origin: &Origin,
-    pipeline: &Pipeline,
-    model: &str,
-    reason: &str,
-) -> anyhow::Result<()> {
-    let asked: ModelRef = model.parse()?;
-    let registry = pipeline.registry();
-    let version = registry
-        .rollback(&asked.name, CHAMPION, &origin.environment.user, reason)
-        .await?;
-    moved(origin, &asked.name, version)
-}
-
-fn moved(origin: &Origin, model: &str, version: u32) -> anyhow::Result<()> {
-    if origin.global.json {
-        return output::json(&json!({ "model": model, "alias": CHAMPION, "version": version }));
+/// What an entry changed of what is in production, or of what data are held to.
+async fn change(pipeline: &Pipeline, entry: &Entry) -> Option<Value> {
+    let Entry { when, who, .. } = entry;
+    match &entry.event {
+        Event::Register(_) => None,
+        Event::Alias(alias) => {
+            let gate = match &alias.gate {
+                Some(evaluation) => verdict(pipeline, evaluation).await,
+                None => None,
+            };
+            Some(json!({
+                "when": when, "who": who, "alias": alias.alias, "from": alias.from,
+                "to": alias.to, "reason": alias.reason, "gate": gate,
+                "evaluation": alias.gate, "rollback": alias.rollback,
+                "previous": entry.previous,
+            }))
+        }
+        Event::Schema(accepted) => Some(json!({
+            "when": when, "who": who, "alias": "schema", "from": null,
+            "to": accepted.schema.digest.short(), "reason": accepted.reason,
+            "schema": schema::told(&accepted.schema), "previous": entry.previous,
+        })),
     }
-    output::text_line(&format!("{model}@{version} is {CHAMPION}"))
+}
+
+/// The gate's verdict in an evaluation, where that is still there.
+async fn verdict(pipeline: &Pipeline, evaluation: &Digest) -> Option<String> {
+    let bytes = pipeline.store().blobs.get(evaluation, MAX_REPORT).await;
+    let evaluation: Value = serde_json::from_slice(&bytes.ok()?).ok()?;
+    Some(summary::text(evaluation.get("gate")?, "verdict"))
 }
 
 fn aliases(model: &ModelState) -> Vec<Value> {

@@ -7,16 +7,15 @@ use septet::{
 };
 use serde_json::{Map, Value};
 
-use super::{args::Monitor, drawing::Drawing, output, request, session::Origin, source, summary};
+use super::{args::Monitor, dataset, drawing::Drawing, output, request, session::Origin, summary};
 
 /// Compares the rows of a file with the model's training rows.
 pub(crate) async fn monitor(origin: &Origin, monitor: &Monitor) -> anyhow::Result<()> {
-    source::check(&monitor.data)?;
+    let data = dataset::files(&monitor.data)?;
     let drawing = Drawing::new();
     let session = origin.session(Mode::Existing).await?;
     session.prepare(RunKind::Monitor.stages(), &drawing).await?;
-    let data = std::slice::from_ref(&monitor.data);
-    let request = request::monitor(&session, origin, monitor, data).await?;
+    let request = request::monitor(&session, origin, monitor, &data).await?;
     let state = session.complete(request, drawing).await?;
     let drift = drift(&session.pipeline, &state).await?;
     if origin.global.json {

@@ -7,11 +7,12 @@ use septet::{contract::Stage, pipeline::RunKind, store::Mode};
 use serde_json::json;
 
 use super::{
-    args::Predict,
+    args::{Format, Predict},
+    dataset,
     drawing::Drawing,
     output, request,
     session::{Origin, Session},
-    source, summary,
+    summary,
 };
 
 /// Bytes that are read at a time.
@@ -19,18 +20,18 @@ const PIECE: u32 = 1 << 20;
 
 /// Predicts the rows of a file.
 pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Result<()> {
-    source::check(&predict.data)?;
-    let format = predict
-        .output
-        .as_deref()
-        .map_or(Ok("csv"), request::format_of)?;
+    let data = dataset::files(&predict.data)?;
+    let format = match (predict.format, predict.output.as_deref()) {
+        (Some(format), _) => format,
+        (None, Some(output)) => request::format_of(output)?,
+        (None, None) => Format::Csv,
+    };
     // Where the file can't be made, nothing is predicted.
     let target = predict.output.as_deref().map(Target::new).transpose()?;
     let drawing = Drawing::new();
     let session = origin.session(Mode::Existing).await?;
     session.prepare(RunKind::Predict.stages(), &drawing).await?;
-    let data = std::slice::from_ref(&predict.data);
-    let request = request::predict(&session, origin, predict, format, data).await?;
+    let request = request::predict(&session, origin, predict, format, &data).await?;
     let model = request
         .model
         .as_ref()

@@ -1,4 +1,5 @@
-//! From flags, settings and files to what a run is asked to do.
+//! From flags, settings and files to what a run with a model is asked to do, and what all runs
+//! have in common.
 
 use std::{
     collections::BTreeMap,
@@ -8,132 +9,28 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use septet::{
     contract::{Digest, Stage},
-    pipeline::{ModelRef, PinnedModel, RunKind, RunRequest, Source, registry::check_model},
+    pipeline::{ModelRef, Pinned, PinnedModel, RunKind, RunRequest, Source},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
-    args::{Monitor, Predict, Run, Task},
+    args::{Format, Monitor, Predict},
+    parameters::Parameters,
     session::{Origin, Session},
     source,
 };
-
-/// What can be known of a train run before a store is opened.
-#[derive(Debug)]
-pub(crate) struct Train {
-    pub(crate) name: String,
-    parameters: BTreeMap<Stage, Value>,
-    transforms: Vec<PathBuf>,
-    seed: u64,
-}
-
-impl Train {
-    /// Joins flags and settings; nothing is opened but to look whether the files are there.
-    pub(crate) fn of(run: &Run, origin: &Origin) -> anyhow::Result<Self> {
-        let settings = &origin.settings;
-        let target = run.target.clone().or_else(|| settings.run.target.clone());
-        let target = target.context("no target: name the column to predict with --target COL")?;
-        for path in &run.data {
-            source::check(path)?;
-        }
-        let name = match run.name.clone().or_else(|| settings.run.name.clone()) {
-            Some(name) => name,
-            None => model_name(run.data.first().map_or(Path::new(""), PathBuf::as_path)),
-        };
-        check_model(&name)?;
-        let task = run
-            .task
-            .map(Task::name)
-            .map(str::to_owned)
-            .or_else(|| settings.run.task.clone());
-        let test_share = run.test_share.or(settings.preprocess.test_share);
-        if let Some(share) = test_share {
-            ensure!(
-                share > 0.0 && share < 1.0,
-                "test_share is {share}: give a share between 0 and 1"
-            );
-        }
-        let mut preprocess = Parameters::new();
-        preprocess.set("target", Some(target));
-        preprocess.set("task", task);
-        preprocess.set("test_share", test_share);
-        preprocess.set(
-            "key",
-            run.key.clone().or_else(|| settings.preprocess.key.clone()),
-        );
-        let mut train = Parameters::new();
-        train.set(
-            "algorithm",
-            run.algorithm
-                .clone()
-                .or_else(|| settings.train.algorithm.clone()),
-        );
-        let algorithm = algorithm_parameters(run, origin)?;
-        train.set("parameters", (!algorithm.is_empty()).then_some(algorithm));
-        let mut evaluate = Parameters::new();
-        evaluate.set("margin", settings.evaluate.margin);
-        let mut deploy = Parameters::new();
-        deploy.set("promote", run.promote.then_some(true));
-        let parameters = BTreeMap::from([
-            (Stage::Ingest, ingest_parameters(origin)),
-            (Stage::Preprocess, preprocess.into()),
-            (Stage::Train, train.into()),
-            (Stage::Evaluate, evaluate.into()),
-            (Stage::Deploy, deploy.into()),
-        ]);
-        let transforms = if run.transforms.is_empty() {
-            settings.preprocess.transforms.clone()
-        } else {
-            run.transforms.clone()
-        };
-        for path in &transforms {
-            source::check(path)?;
-        }
-        let seed = run.seed.or(settings.run.seed).unwrap_or(0);
-        Ok(Self {
-            name,
-            parameters,
-            transforms,
-            seed,
-        })
-    }
-
-    /// Reads the files into the store and writes down what the run is.
-    pub(crate) async fn request(
-        self,
-        session: &Session,
-        sources: Vec<Source>,
-    ) -> anyhow::Result<RunRequest> {
-        let mut transforms = Vec::new();
-        for path in &self.transforms {
-            transforms.push(add_transform(session, path).await?);
-        }
-        keep_components(session).await?;
-        Ok(RunRequest {
-            kind: RunKind::Train,
-            name: self.name,
-            sources,
-            parameters: self.parameters,
-            seed: self.seed,
-            components: components(session)?,
-            model: None,
-            transforms,
-            created: session.pipeline.timestamp(),
-        })
-    }
-}
 
 /// A run that predicts the rows of `data`.
 pub(crate) async fn predict(
     session: &Session,
     origin: &Origin,
     predict: &Predict,
-    format: &str,
+    format: Format,
     data: &[PathBuf],
 ) -> anyhow::Result<RunRequest> {
     let parameters = BTreeMap::from([
         (Stage::Ingest, ingest_parameters(origin)),
-        (Stage::Infer, json!({ "format": format })),
+        (Stage::Infer, json!({ "format": format.name() })),
     ]);
     with_model(session, RunKind::Predict, &predict.model, parameters, data).await
 }
@@ -150,6 +47,8 @@ pub(crate) async fn monitor(
         "threshold",
         monitor.threshold.or(origin.settings.monitor.threshold),
     );
+    let least = monitor.min_rows.or(origin.settings.monitor.min_rows);
+    parameters.set("min_rows", least);
     parameters.set("labels", monitor.labels.clone());
     let parameters = BTreeMap::from([
         (Stage::Ingest, ingest_parameters(origin)),
@@ -183,6 +82,9 @@ async fn with_model(
         }),
         transforms,
         created: session.pipeline.timestamp(),
+        tests: 0,
+        declared: None,
+        pinned: Pinned::default(),
     })
 }
 
@@ -194,7 +96,7 @@ pub(crate) fn model_transforms(summary: &str) -> Vec<Digest> {
     digests.filter_map(|digest| digest.parse().ok()).collect()
 }
 
-/// A file as the only part of a dataset.
+/// Files as the parts of a dataset.
 pub(crate) async fn sources(session: &Session, paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in paths {
@@ -210,7 +112,7 @@ pub(crate) async fn sources(session: &Session, paths: &[PathBuf]) -> anyhow::Res
 
 /// Puts the components into the store: a version is predicted with the infer component that it
 /// was made with, also by a septet that carries another one, and so is a run that it finds begun.
-async fn keep_components(session: &Session) -> anyhow::Result<()> {
+pub(crate) async fn keep_components(session: &Session) -> anyhow::Result<()> {
     let blobs = &session.pipeline.store().blobs;
     for digest in components(session)?.values() {
         if blobs.touch(digest).await?.is_none() {
@@ -243,36 +145,23 @@ pub(crate) async fn add_transform(session: &Session, path: &Path) -> anyhow::Res
 }
 
 /// All embedded components.
-fn components(session: &Session) -> anyhow::Result<BTreeMap<Stage, Digest>> {
+pub(crate) fn components(session: &Session) -> anyhow::Result<BTreeMap<Stage, Digest>> {
     Stage::ALL
         .into_iter()
         .map(|stage| Ok((stage, session.component(stage)?)))
         .collect()
 }
 
-fn ingest_parameters(origin: &Origin) -> Value {
+pub(crate) fn ingest_parameters(origin: &Origin) -> Value {
     let mut ingest = Parameters::new();
     ingest.set("max_quarantine", origin.settings.ingest.max_quarantine);
     ingest.set("delimiter", origin.settings.ingest.delimiter.clone());
+    ingest.set("format", origin.settings.ingest.format.clone());
     ingest.into()
 }
 
-/// The settings' parameters, each replaced by the flag of the same name.
-fn algorithm_parameters(run: &Run, origin: &Origin) -> anyhow::Result<Map<String, Value>> {
-    let settings = &origin.settings.train.parameters;
-    let mut parameters: Map<String, Value> = settings
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    for parameter in &run.parameters {
-        let (name, value) = source::pair(parameter, "--param", "K=V")?;
-        parameters.insert(name.to_owned(), source::value(value));
-    }
-    Ok(parameters)
-}
-
 /// A model's name from a file's: its letters and digits, and what stands between them.
-fn model_name(path: &Path) -> String {
+pub(crate) fn model_name(path: &Path) -> String {
     let stem = path
         .file_stem()
         .map(|stem| stem.to_string_lossy())
@@ -291,34 +180,15 @@ fn model_name(path: &Path) -> String {
     }
 }
 
-/// A JSON object of those parameters that are set.
-struct Parameters(Map<String, Value>);
-
-impl Parameters {
-    fn new() -> Self {
-        Self(Map::new())
-    }
-
-    fn set(&mut self, name: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.0.insert(name.to_owned(), value.into());
-        }
-    }
-}
-
-impl From<Parameters> for Value {
-    fn from(parameters: Parameters) -> Self {
-        Self::Object(parameters.0)
-    }
-}
-
 /// The format of predictions that a file's name asks for.
-pub(crate) fn format_of(path: &Path) -> anyhow::Result<&'static str> {
+pub(crate) fn format_of(path: &Path) -> anyhow::Result<Format> {
     match source::ending(source::media_type(path)) {
-        "csv" | "bin" => Ok("csv"),
-        "arrow" => Ok("arrow"),
+        "csv" | "bin" => Ok(Format::Csv),
+        "jsonl" => Ok(Format::Jsonl),
+        "parquet" => Ok(Format::Parquet),
+        "arrow" => Ok(Format::Arrow),
         other => bail!(
-            "{}: predictions are written as .csv or .arrow, not {other}",
+            "{}: predictions are written as .csv, .jsonl, .parquet or .arrow, not {other}",
             path.display()
         ),
     }
@@ -337,9 +207,14 @@ mod tests {
 
     #[test]
     fn formats_by_name() {
-        assert_eq!(format_of(Path::new("x.csv")).unwrap(), "csv");
-        assert_eq!(format_of(Path::new("x")).unwrap(), "csv");
-        assert_eq!(format_of(Path::new("x.feather")).unwrap(), "arrow");
+        assert_eq!(format_of(Path::new("x.csv")).unwrap(), Format::Csv);
+        assert_eq!(format_of(Path::new("x")).unwrap(), Format::Csv);
+        assert_eq!(
+            format_of(Path::new("x.ndjson")).unwrap().name(),
+            "json-lines"
+        );
+        assert_eq!(format_of(Path::new("x.feather")).unwrap(), Format::Arrow);
+        assert_eq!(format_of(Path::new("x.parquet")).unwrap(), Format::Parquet);
         assert!(format_of(Path::new("x.json")).is_err());
     }
 }

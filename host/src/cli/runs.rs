@@ -1,9 +1,9 @@
 //! `septet runs`: what was run and what came of it.
 
-use septet::pipeline::{Pipeline, RunSummary, StageRow};
+use septet::pipeline::{Pipeline, RunRequest, RunSummary, StageRow};
 use serde_json::json;
 
-use super::{args::RunsCommand, output, session::Origin, summary};
+use super::{args::RunsCommand, output, parts, session::Origin, summary};
 
 /// Runs that are listed.
 const LISTED: usize = 50;
@@ -80,9 +80,9 @@ async fn show(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result
         format!("status   {}", state.status().name()),
     ];
     lines.extend(reason.map(|reason| format!("reason   {reason}")));
-    lines.extend(rows.iter().flat_map(notes));
+    lines.extend(rows.iter().flat_map(|row| notes(row, request)));
     lines.push(String::new());
-    lines.push(summary::stage_table(&summary::lines(&rows)));
+    lines.push(summary::stage_table(&summary::lines(&rows, request)));
     lines.push(String::new());
     let artifacts = rows.iter().flat_map(|row| {
         let stage = row.stage;
@@ -101,7 +101,7 @@ async fn show(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result
     output::text_line(&lines.join("\n"))
 }
 
-fn notes(row: &StageRow) -> Vec<String> {
+fn notes(row: &StageRow, request: &RunRequest) -> Vec<String> {
     let stage = row.stage;
     let metrics: Vec<String> = row
         .metrics
@@ -112,10 +112,7 @@ fn notes(row: &StageRow) -> Vec<String> {
         .chunks(4)
         .map(|few| format!("metrics  {stage}: {}", few.join("   ")))
         .collect();
-    lines.extend(
-        row.notes
-            .iter()
-            .map(|note| format!("note     {stage}: {note}")),
-    );
+    let notes = parts::notes(row, request).into_iter();
+    lines.extend(notes.map(|note| format!("note     {stage}: {note}")));
     lines
 }

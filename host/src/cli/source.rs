@@ -69,6 +69,7 @@ pub(crate) fn media_type(path: &Path) -> &'static str {
         "arrow" | "ipc" | "feather" => "application/vnd.apache.arrow.file",
         "json" => "application/json",
         "jsonl" | "ndjson" => "application/x-ndjson",
+        "parquet" => "application/vnd.apache.parquet",
         "septet" => "application/vnd.septet.model-bundle",
         _ => "application/octet-stream",
     }
@@ -81,6 +82,8 @@ pub(crate) fn ending(media_type: &str) -> &'static str {
         "application/vnd.apache.arrow.file" => "arrow",
         "application/json" => "json",
         "application/x-ndjson" => "jsonl",
+        "application/vnd.apache.parquet" => "parquet",
+        "text/markdown" => "md",
         "application/vnd.septet.model-bundle" => "septet",
         _ => "bin",
     }
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn media_types_and_endings_agree() {
-        for ending_of in ["csv", "arrow", "json", "jsonl", "septet"] {
+        for ending_of in ["csv", "arrow", "json", "jsonl", "parquet", "septet"] {
             assert_eq!(
                 ending(media_type(Path::new(&format!("x.{ending_of}")))),
                 ending_of

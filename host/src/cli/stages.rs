@@ -70,7 +70,7 @@ async fn check(origin: &Origin, file: &Path, stage: Option<Stage>) -> anyhow::Re
     let shown = file.display();
     let bytes = std::fs::read(file).with_context(|| format!("{shown} can't be read"))?;
     let stages = origin.stages(&memory())?;
-    let report = stages.catalog().check(bytes, stage).await;
+    let report = stages.catalog().check(bytes.clone(), stage).await;
     let report = report.with_context(|| format!("{shown} can't be used"))?;
     let misfit = !report.problems.is_empty()
         || (stage.is_none() && report.fits.is_empty() && !report.transform);
@@ -78,7 +78,6 @@ async fn check(origin: &Origin, file: &Path, stage: Option<Stage>) -> anyhow::Re
         let mut problems = report.problems.clone();
         if problems.is_empty() {
             // It fits nothing: the least that any stage needs says most.
-            let bytes = std::fs::read(file).with_context(|| format!("{shown} can't be read"))?;
             problems = stages
                 .catalog()
                 .check(bytes, Some(Stage::Ingest))

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use septet::{
     contract::{Digest, Stage},
-    pipeline::{Pipeline, RunState, StageRow},
+    pipeline::{AliasResult, Pipeline, RunRequest, RunState, StageRow},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::output;
+use super::{output, parts};
 
 /// Largest report of a stage that is read, in bytes.
 const MAX_REPORT: u64 = 4 << 20;
@@ -24,6 +24,18 @@ pub(crate) struct Summary {
     /// On the test rows, named as scikit-learn names them.
     pub(crate) metrics: BTreeMap<String, f64>,
     pub(crate) gate: Gate,
+    /// The metric by which the gate decides, with its bootstrap interval.
+    pub(crate) primary: Option<Primary>,
+    /// Of two classes, the one that is looked for.
+    pub(crate) positive: Option<String>,
+    /// The probability from which a row is of that class.
+    pub(crate) threshold: Option<f64>,
+    /// How many versions were evaluated on the same test rows.
+    pub(crate) test_uses: Option<u32>,
+    /// Parts that do not fit the schema, and why.
+    pub(crate) set_apart: Vec<String>,
+    /// Whether the gate let the model pass but it was rolled back before.
+    pub(crate) barred: bool,
     /// The alias that points at the model now; none where the gate did not let it.
     pub(crate) deployed: Option<Deployed>,
     pub(crate) stages: Vec<StageLine>,
@@ -55,6 +67,15 @@ pub(crate) struct Gate {
     pub(crate) reasons: Vec<String>,
 }
 
+/// The metric by which the gate decides.
+#[derive(Debug, Serialize)]
+pub(crate) struct Primary {
+    pub(crate) metric: String,
+    pub(crate) value: f64,
+    /// Percentiles 2.5 and 97.5 of the bootstrap.
+    pub(crate) interval: Option<(f64, f64)>,
+}
+
 /// Where an alias points.
 #[derive(Debug, Serialize)]
 pub(crate) struct Deployed {
@@ -78,6 +99,31 @@ pub(crate) struct StageLine {
 #[derive(Deserialize)]
 struct Evaluation {
     gate: Gate,
+    primary: Option<String>,
+    positive: Option<String>,
+    threshold: Option<f64>,
+    #[serde(default)]
+    metrics: BTreeMap<String, f64>,
+    #[serde(default)]
+    intervals: BTreeMap<String, Interval>,
+}
+
+#[derive(Deserialize)]
+struct Interval {
+    low: f64,
+    high: f64,
+}
+
+impl Evaluation {
+    fn primary(&self) -> Option<Primary> {
+        let metric = self.primary.clone()?;
+        let interval = self.intervals.get(&metric);
+        Some(Primary {
+            value: *self.metrics.get(&metric)?,
+            interval: interval.map(|interval| (interval.low, interval.high)),
+            metric,
+        })
+    }
 }
 
 impl Summary {
@@ -106,12 +152,25 @@ impl Summary {
                 algorithm: text(&summary, "algorithm"),
             },
             metrics: metrics(state, Stage::Evaluate),
+            primary: evaluation.primary(),
+            threshold: evaluation
+                .threshold
+                .or_else(|| summary.get("threshold").and_then(Value::as_f64)),
+            positive: evaluation
+                .positive
+                .or_else(|| Some(text(&summary, "positive")).filter(|text| !text.is_empty())),
+            test_uses: registry.test_uses_of(version),
+            set_apart: parts::set_apart(pipeline, state).await,
+            barred: state
+                .last_commit(Stage::Deploy)
+                .and_then(|commit| state.change(&commit.invocation))
+                .is_some_and(|change| matches!(change.alias, Some((_, AliasResult::Barred)))),
             gate: evaluation.gate,
             deployed: deployed.map(|(alias, _)| Deployed {
                 alias: alias.clone(),
                 version: number,
             }),
-            stages: lines(&pipeline.rows(&state.id).await?),
+            stages: lines(&pipeline.rows(&state.id).await?, &state.request),
         })
     }
 }
@@ -172,7 +231,7 @@ pub(crate) fn metrics(state: &RunState, stage: Stage) -> BTreeMap<String, f64> {
 }
 
 /// The stages' rows as they are printed.
-pub(crate) fn lines(rows: &[StageRow]) -> Vec<StageLine> {
+pub(crate) fn lines(rows: &[StageRow], request: &RunRequest) -> Vec<StageLine> {
     let line = |row: &StageRow| StageLine {
         stage: row.stage,
         component: row.component,
@@ -180,7 +239,7 @@ pub(crate) fn lines(rows: &[StageRow]) -> Vec<StageLine> {
         cached: row.cached,
         seconds: row.seconds,
         peak_memory_bytes: row.peak_memory_bytes,
-        notes: row.notes.clone(),
+        notes: parts::notes(row, request),
     };
     rows.iter().map(line).collect()
 }

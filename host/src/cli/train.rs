@@ -7,21 +7,28 @@ use septet::{contract::Stage, pipeline::RunKind, store::Mode};
 use super::{
     args::Run,
     drawing::Drawing,
-    output, request,
+    output,
     session::{Origin, Session},
     summary::{self, StageLine, Summary},
+    training::Train,
 };
 
 /// Runs the stages from ingest to deploy.
 pub(crate) async fn run(origin: &Origin, run: &Run) -> anyhow::Result<()> {
-    let train = request::Train::of(run, origin)?;
+    let train = Train::of(run, origin)?;
     let drawing = Drawing::new();
     let session = origin.session(Mode::Create).await?;
     prepare(&session, &drawing).await?;
-    let sources = request::sources(&session, &run.data).await?;
-    let request = train.request(&session, sources).await?;
+    let request = train.request(&session).await?;
     let state = session.complete(request, Arc::clone(&drawing)).await?;
     let summary = Summary::of(&session.pipeline, &state).await?;
+    let model = &summary.model.name;
+    for part in &summary.set_apart {
+        let part = output::harmless(part);
+        eprintln!(
+            "septet: warning: {part}: it was left out; mend the file or `septet schema accept {model}`"
+        );
+    }
     if origin.global.json {
         output::json(&summary)
     } else {
@@ -68,6 +75,7 @@ pub(crate) fn text(summary: &Summary) -> String {
         let head = if at == 0 { "metrics " } else { "        " };
         lines.push(format!("{head} {}", few.join("   ")));
     }
+    lines.extend(figures(summary));
     lines.push(format!(
         "gate     {}: {}",
         gate.verdict,
@@ -77,6 +85,11 @@ pub(crate) fn text(summary: &Summary) -> String {
         Some(deployed) => format!(
             "deployed {}@{} is {}",
             model.name, deployed.version, deployed.alias
+        ),
+        None if summary.barred => format!(
+            "deployed no: version {0} was rolled back: promote it with `septet models promote \
+             {1}@{0}`",
+            model.version, model.name
         ),
         None => "deployed no: the champion stays as it was".to_owned(),
     });
@@ -92,4 +105,36 @@ pub(crate) fn text(summary: &Summary) -> String {
     lines.push(String::new());
     lines.push(summary::stage_table(&summary.stages));
     lines.join("\n")
+}
+
+/// Test uses from which on the figures are likely too good: candidates were chosen by them.
+const MANY_USES: u32 = 20;
+
+/// What stands behind the metrics, where it is known.
+fn figures(summary: &Summary) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some(primary) = &summary.primary
+        && let Some((low, high)) = primary.interval
+    {
+        let (metric, value) = (&primary.metric, output::figure(primary.value));
+        let (low, high) = (output::figure(low), output::figure(high));
+        told.push(format!("{metric} {value}, 95 % from {low} to {high}"));
+    }
+    if let Some(positive) = &summary.positive {
+        told.push(match summary.threshold {
+            Some(threshold) => format!("positive '{positive}' from {}", output::figure(threshold)),
+            None => format!("positive '{positive}'"),
+        });
+    }
+    let mut lines = Vec::new();
+    if !told.is_empty() {
+        lines.push(format!("decided  {}", told.join("   ")));
+    }
+    if let Some(uses) = summary.test_uses.filter(|uses| *uses >= MANY_USES) {
+        lines.push(format!(
+            "tested   {uses} versions on the same test rows: the figures are likely too good, so \
+             take new ones soon"
+        ));
+    }
+    lines
 }

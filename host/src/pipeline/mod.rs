@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - `run`, `invocation`, `plan`: what was asked for, one call of one stage, and which are due.
+//! - `pin`: what the model's name decides of a run: its schema, its split, its test files.
 //! - `record`, `commit`, `ledger`: what is written: once for each invocation, once for each work.
 //! - `envelope`, `poison`: the messages, and those that came to nothing.
 //! - `publish`, `end`, `recover`, `worker`, `drain`: who does it, and again after a crash.
@@ -31,6 +32,7 @@ mod executor;
 mod invocation;
 mod ledger;
 mod observer;
+mod pin;
 mod plan;
 mod poison;
 mod policy;
@@ -56,7 +58,7 @@ pub use publish::{AliasResult, Change};
 pub use recover::Recovered;
 pub use registry::{ModelRef, Registry, Selector};
 pub use report::{RunSummary, StageRow};
-pub use run::{PinnedModel, RunKind, RunRequest, Source};
+pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
 pub use state::{RunState, Status};
 pub use view::Pipeline;
 pub use worker::Worker;

@@ -1,6 +1,7 @@
 //! Which invocations a run has, what each takes, and which are due.
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
 use super::{
     commit::Commit, invocation::Invocation, registry::Registry, run::RunKind, state::RunState,
@@ -111,13 +112,21 @@ pub(super) async fn call(
     let Invocation { stage, unit, .. } = *invocation;
     let request = &run.request;
     let inputs = inputs(run, stage, unit)?;
-    let applies = matches!(stage, Stage::Preprocess | Stage::Evaluate | Stage::Infer);
+    // Deploy applies none itself, but the model that it is to deploy is loaded before.
+    let applies = matches!(
+        stage,
+        Stage::Preprocess | Stage::Evaluate | Stage::Deploy | Stage::Infer
+    );
+    let uses = match stage {
+        Stage::Deploy => test_uses(run, &inputs, registry).await?,
+        _ => None,
+    };
     Ok(Call {
         stage,
         component: request.component(stage)?,
         aliases: aliases(run, stage, unit, &inputs, registry).await?,
         inputs,
-        parameters: request.parameters(stage)?,
+        parameters: request.parameters(stage, uses)?,
         seed: request.seed,
         infer: request.component(Stage::Infer)?,
         transforms: if applies {
@@ -131,6 +140,23 @@ pub(super) async fn call(
             attempt,
         },
     })
+}
+
+/// How many versions were evaluated on the run's test rows, as deploy's parameter.
+async fn test_uses(
+    run: &RunState,
+    inputs: &[Artifact],
+    registry: &Registry,
+) -> anyhow::Result<Option<(&'static str, Value)>> {
+    let test = run.commit(Stage::Preprocess, 0);
+    let test = test.and_then(|commit| commit.output("test"));
+    let bundle = inputs.iter().find(|input| input.name == "bundle");
+    let (Some(test), Some(bundle)) = (test, bundle) else {
+        return Ok(None);
+    };
+    let model = registry.state(&run.request.name).await?;
+    let uses = model.test_uses(&test.digest, &bundle.digest);
+    Ok(Some(("test_uses", Value::from(uses))))
 }
 
 /// Evaluate sees the alias as it is for its candidate; deploy sees what its evaluation saw, so
@@ -166,16 +192,34 @@ fn inputs(run: &RunState, stage: Stage, unit: u32) -> anyhow::Result<Vec<Artifac
             .cloned()
             .with_context(|| format!("{stage} gave no '{name}' in run {}", run.id))
     };
+    let request = &run.request;
     let tables = || {
-        let units = 0..run.request.sources.len() as u32;
+        let units = 0..request.sources.len() as u32;
         units.map(|unit| output(Stage::Ingest, unit, "table"))
     };
     Ok(match stage {
-        Stage::Ingest => match run.request.sources.get(unit as usize) {
-            Some(source) => vec![source.artifact.clone()],
-            None => bail!("run {} has no part {unit}", run.id),
-        },
-        Stage::Preprocess => tables().collect::<anyhow::Result<_>>()?,
+        Stage::Ingest => {
+            let Some(source) = request.sources.get(unit as usize) else {
+                bail!("run {} has no part {unit}", run.id)
+            };
+            let declared = request.declared.iter().cloned();
+            std::iter::once(source.artifact.clone())
+                .chain(declared)
+                .collect()
+        }
+        Stage::Preprocess => {
+            let data = request.parts().0.len();
+            let tables = tables().enumerate().map(|(part, table)| {
+                let mut table = table?;
+                if part >= data {
+                    "test-table".clone_into(&mut table.name);
+                }
+                Ok(table)
+            });
+            let pinned = [&request.pinned.schema, &request.pinned.split];
+            let pinned = pinned.into_iter().flatten().cloned().map(Ok);
+            tables.chain(pinned).collect::<anyhow::Result<_>>()?
+        }
         Stage::Train => ["train", "preprocessing", "reference", "sample"]
             .into_iter()
             .map(|name| output(Stage::Preprocess, 0, name))
@@ -188,14 +232,30 @@ fn inputs(run: &RunState, stage: Stage, unit: u32) -> anyhow::Result<Vec<Artifac
             output(Stage::Train, 0, "bundle")?,
             output(Stage::Evaluate, unit, "evaluation")?,
         ],
-        Stage::Infer => std::iter::once(bundle(run))
-            .chain(tables())
-            .collect::<anyhow::Result<_>>()?,
-        Stage::Monitor => std::iter::once(bundle(run))
-            .chain(tables())
-            .chain([output(Stage::Infer, 0, "predictions")])
-            .collect::<anyhow::Result<_>>()?,
+        Stage::Infer => {
+            let mut inputs = vec![bundle(run)?];
+            for (unit, table) in (0..).zip(tables()) {
+                inputs.push(table?);
+                // The rows that were set apart are reported behind those of their part.
+                inputs.extend(optional(run, Stage::Ingest, unit, "quarantine"));
+            }
+            inputs
+        }
+        Stage::Monitor => {
+            let features = optional(run, Stage::Infer, 0, "features");
+            std::iter::once(bundle(run))
+                .chain(tables())
+                .chain([output(Stage::Infer, 0, "predictions")])
+                .chain(features.map(Ok))
+                .collect::<anyhow::Result<_>>()?
+        }
     })
+}
+
+/// An output that the stage need not give.
+fn optional(run: &RunState, stage: Stage, unit: u32, name: &str) -> Option<Artifact> {
+    let commit = run.commit(stage, unit)?;
+    commit.output(name).cloned()
 }
 
 /// The bundle of the version that the run predicts with.

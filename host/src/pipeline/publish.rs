@@ -11,7 +11,7 @@ use super::{
     envelope::Asked,
     invocation::Invocation,
     ledger, plan, record,
-    registry::{Moved, Registration, Wanted},
+    registry::{Moved, Registered, Registration, Wanted},
     state::RunState,
     view::Pipeline,
 };
@@ -28,10 +28,13 @@ pub struct Change {
     pub invocation: Invocation,
     /// The model.
     pub model: String,
-    /// The version that the bundle is.
+    /// The version that the bundle is; 0 where it was refused.
     pub version: u32,
     /// The alias that was to be moved to it, and what became of that.
     pub alias: Option<(String, AliasResult)>,
+    /// Why the bundle is no version, where it is none: the run is rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// What became of a move of an alias.
@@ -45,6 +48,8 @@ pub enum AliasResult {
         /// The version it points at instead; none where it is not set.
         current: Option<u32>,
     },
+    /// The version was rolled back before: only a person puts it there again.
+    Barred,
 }
 
 impl Change {
@@ -141,26 +146,46 @@ impl Pipeline {
         let bundle = inputs
             .find(|input| input.digest == proposal.bundle)
             .context("the proposed bundle is no input of the stage")?;
+        let request = &state.request;
+        let preprocess = state.commit(Stage::Preprocess, 0);
+        let made = |name: &str| preprocess.and_then(|commit| commit.output(name)).cloned();
         let version = Registration {
             number: 0,
             bundle: proposal.bundle,
             bundle_size: bundle.size,
-            infer: state.request.component(Stage::Infer)?,
+            infer: request.component(Stage::Infer)?,
             summary: proposal.summary.clone(),
             run: invocation.run.clone(),
+            test: made("test").map(|test| test.digest),
+            schema: made("schema"),
+            split: made("split"),
+            tests: request.parts().1.to_vec(),
         };
-        let registry = self.registry();
-        let version = registry.register(&proposal.model, version).await?;
-        let alias = match &proposal.change {
-            None => None,
-            Some(change) => Some(self.publish_move(commit, proposal, change, version).await?),
-        };
-        let change = Change {
+        let given = request.pinned.split.as_ref().map(|split| &split.digest);
+        let model = &proposal.model;
+        let registered = self.registry().register(model, version, given).await?;
+        let mut change = Change {
             invocation: invocation.clone(),
-            model: proposal.model.clone(),
-            version,
-            alias,
+            model: model.clone(),
+            version: 0,
+            alias: None,
+            refused: None,
         };
+        match registered {
+            Registered::Version(version) => {
+                change.version = version;
+                if let Some(wanted) = &proposal.change {
+                    let forced = request.is_promoted();
+                    let moved = self.publish_move(commit, proposal, wanted, version, forced);
+                    change.alias = Some(moved.await?);
+                }
+            }
+            Registered::Raced => {
+                change.refused = Some(format!(
+                    "the split of model '{model}' was fixed by another run meanwhile: run again"
+                ));
+            }
+        }
         let records = self.store.records.as_ref();
         record::create(records, &invocation.key("changes"), &change).await?;
         Ok(())
@@ -172,6 +197,7 @@ impl Pipeline {
         proposal: &Proposal,
         change: &AliasChange,
         version: u32,
+        forced: bool,
     ) -> anyhow::Result<(String, AliasResult)> {
         let invocation = &commit.invocation;
         let evaluation = commit.inputs.iter().find(|i| i.name == "evaluation");
@@ -182,6 +208,7 @@ impl Pipeline {
             gate: evaluation.map(|evaluation| evaluation.digest),
             who: &format!("run {}", invocation.run),
             cause: Some(&invocation.to_string()),
+            forced,
         };
         let registry = self.registry();
         let moved = registry
@@ -190,6 +217,7 @@ impl Pipeline {
         let result = match moved {
             Moved::Moved { .. } | Moved::Already => AliasResult::Set,
             Moved::Stale { current } => AliasResult::Lost { current },
+            Moved::Barred => AliasResult::Barred,
         };
         Ok((change.alias.clone(), result))
     }

@@ -122,7 +122,7 @@ impl StageRow {
         let invocation = &commit.invocation;
         let outcome = commit.outcome().cloned().unwrap_or_default();
         let mut notes = outcome.notes;
-        notes.extend(run.change(invocation).and_then(lost_note));
+        notes.extend(run.change(invocation).and_then(move_note));
         Self {
             component: Some(commit.component),
             status: match commit.ending {
@@ -143,10 +143,18 @@ impl StageRow {
     }
 }
 
-/// Says that the alias was moved by another meanwhile, and what follows.
-fn lost_note(change: &Change) -> Option<String> {
-    let (alias, AliasResult::Lost { current }) = change.alias.as_ref()? else {
-        return None;
+/// Says why the alias does not point where the stage proposed, and what follows.
+fn move_note(change: &Change) -> Option<String> {
+    let Change { model, version, .. } = change;
+    let (alias, current) = match change.alias.as_ref()? {
+        (_, AliasResult::Set) => return None,
+        (alias, AliasResult::Barred) => {
+            return Some(format!(
+                "version {version} was rolled back, and no run makes it {alias} again: promote \
+                 it with `septet models promote {model}@{version}`"
+            ));
+        }
+        (alias, AliasResult::Lost { current }) => (alias, current),
     };
     let now = current.map_or("not set".to_owned(), |number| format!("version {number}"));
     let next = match change.invocation.unit + 1 {

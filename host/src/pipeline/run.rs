@@ -10,7 +10,7 @@ use super::registry::{check_alias, check_model};
 use crate::contract::{Artifact, Digest, PinnedVersion, Stage};
 
 /// The most parts a dataset may have.
-const MAX_SOURCES: usize = 10_000;
+pub(super) const MAX_SOURCES: usize = 10_000;
 
 /// The longest label of a source, in bytes.
 const MAX_LABEL: usize = 4096;
@@ -98,6 +98,27 @@ pub struct RunRequest {
     pub transforms: Vec<Digest>,
     /// RFC 3339, UTC.
     pub created: String,
+    /// How many of the last parts hold test rows.
+    #[serde(default)]
+    pub tests: u32,
+    /// The schema that a user declared, and that ingest reads the parts by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Artifact>,
+    /// What the model's name decides, as it was when the run was created.
+    #[serde(default)]
+    pub pinned: Pinned,
+}
+
+/// What earlier runs decided for all that train under a model's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pinned {
+    /// The schema that parts are held to; none before there is a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Artifact>,
+    /// The split that the run's is built on; none before there is a version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Artifact>,
 }
 
 impl RunRequest {
@@ -117,6 +138,18 @@ impl RunRequest {
             ensure!(fits, "a part's label is too long or it is no 'source'");
         }
         let kind = self.kind;
+        ensure!(
+            self.tests == 0 || kind == RunKind::Train,
+            "a {} run has no test files",
+            kind.name()
+        );
+        ensure!(
+            (self.tests as usize) < self.sources.len(),
+            "a run needs data beside its test files: name a file"
+        );
+        if let Some(declared) = &self.declared {
+            ensure!(declared.name == "schema", "a declared schema is a 'schema'");
+        }
         for (stage, parameters) in &self.parameters {
             ensure!(
                 kind.stages().contains(stage),
@@ -142,6 +175,7 @@ impl RunRequest {
         }
         if kind == RunKind::Monitor {
             self.set(Stage::Infer, "format", Value::from("arrow"))?;
+            self.set(Stage::Infer, "features", Value::from(true))?;
         }
         let needed = kind.stages().iter();
         let needed = needed.chain((kind == RunKind::Train).then_some(&Stage::Infer));
@@ -164,6 +198,9 @@ impl RunRequest {
             self.set(stage, "alias", alias.clone())?;
             self.set(stage, "model", Value::from(self.name.as_str()))?;
         }
+        if self.tests > 0 {
+            self.set(Stage::Preprocess, "split", Value::from("file"))?;
+        }
         if !self.transforms.is_empty() {
             let transforms = serde_json::to_value(&self.transforms)?;
             self.set(Stage::Preprocess, "transforms", transforms)?;
@@ -172,7 +209,7 @@ impl RunRequest {
     }
 
     /// Sets a parameter that can have one value only.
-    fn set(&mut self, stage: Stage, name: &str, value: Value) -> anyhow::Result<()> {
+    pub(super) fn set(&mut self, stage: Stage, name: &str, value: Value) -> anyhow::Result<()> {
         let parameters = self.parameters.entry(stage);
         let parameters = parameters.or_insert_with(|| Value::Object(Map::new()));
         let Some(parameters) = parameters.as_object_mut() else {
@@ -188,12 +225,31 @@ impl RunRequest {
         Ok(())
     }
 
-    /// The stage's parameters as canonical JSON.
-    pub(super) fn parameters(&self, stage: Stage) -> anyhow::Result<String> {
-        let Some(parameters) = self.parameters.get(&stage) else {
-            return Ok("{}".to_owned());
-        };
-        Ok(serde_json_canonicalizer::to_string(parameters)?)
+    /// The stage's parameters as canonical JSON, with those that the host adds to a call.
+    pub(super) fn parameters(
+        &self,
+        stage: Stage,
+        added: Option<(&str, Value)>,
+    ) -> anyhow::Result<String> {
+        let parameters = self.parameters.get(&stage).and_then(Value::as_object);
+        let mut parameters = parameters.cloned().unwrap_or_default();
+        if let Some((name, value)) = added {
+            parameters.insert(name.to_owned(), value);
+        }
+        Ok(serde_json_canonicalizer::to_string(&parameters)?)
+    }
+
+    /// The parts whose rows are split or trained on, and then those that hold test rows.
+    pub fn parts(&self) -> (&[Source], &[Source]) {
+        let data = self.sources.len().saturating_sub(self.tests as usize);
+        self.sources.split_at_checked(data).unwrap_or_default()
+    }
+
+    /// Whether deploy was told to move the alias whatever the gate says.
+    pub(super) fn is_promoted(&self) -> bool {
+        let deploy = self.parameters.get(&Stage::Deploy);
+        let promote = deploy.and_then(|parameters| parameters.get("promote")?.as_bool());
+        promote == Some(true)
     }
 
     /// The alias that evaluate compares with and deploy moves.
@@ -235,15 +291,18 @@ mod tests {
             model: None,
             transforms: vec![],
             created: "2026-01-01T00:00:00.000Z".to_owned(),
+            tests: 0,
+            declared: None,
+            pinned: Pinned::default(),
         }
     }
 
     #[test]
     fn a_train_run_knows_its_model_and_alias() {
         let request = train().complete().unwrap();
-        let evaluate = request.parameters(Stage::Evaluate).unwrap();
+        let evaluate = request.parameters(Stage::Evaluate, None).unwrap();
         assert_eq!(evaluate, r#"{"alias":"champion","model":"iris"}"#);
-        assert_eq!(request.parameters(Stage::Ingest).unwrap(), "{}");
+        assert_eq!(request.parameters(Stage::Ingest, None).unwrap(), "{}");
         let mut request = train();
         let alias = serde_json::json!({"alias": "shadow"});
         request.parameters.insert(Stage::Evaluate, alias);
@@ -271,6 +330,7 @@ mod tests {
         let error = parameters(Stage::Train, Value::Null);
         assert!(error.contains("not a JSON object"), "{error}");
         assert!(with(&|r| r.sources.clear()).contains("needs data"));
+        assert!(with(&|r| r.tests = 1).contains("beside its test files"));
         assert!(with(&|r| r.kind = RunKind::Predict).contains("needs a model"));
         let error = with(&|r| r.components.retain(|stage, _| *stage != Stage::Infer));
         assert!(error.contains("no component for infer"), "{error}");

@@ -108,7 +108,7 @@ impl RunState {
             state.add_commit(commit);
         }
         for change in changes {
-            state.changes.insert(change.invocation.clone(), change);
+            state.add_change(change);
         }
         for invocation in reopened {
             state.reopen(&invocation);
@@ -128,6 +128,22 @@ impl RunState {
             slot.replay = replay;
             slot.commit = Some(commit);
         }
+    }
+
+    /// What the registry refused came to nothing, although the stage did what it could.
+    fn add_change(&mut self, change: Change) {
+        if let Some(reason) = &change.refused {
+            let commits = self.slots.values_mut().filter_map(|s| s.commit.as_mut());
+            let commit = commits
+                .into_iter()
+                .find(|commit| commit.invocation == change.invocation);
+            if let Some(commit) = commit {
+                commit.ending = Ending::Rejected {
+                    reason: reason.clone(),
+                };
+            }
+        }
+        self.changes.insert(change.invocation.clone(), change);
     }
 
     pub(super) fn reopen(&mut self, invocation: &Invocation) {

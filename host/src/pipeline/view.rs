@@ -67,7 +67,8 @@ impl Pipeline {
 
     /// Creates a run and asks for its first invocations; gives its identifier.
     pub async fn start(&self, request: RunRequest) -> anyhow::Result<String> {
-        let request = request.complete()?;
+        let mut request = request.complete()?;
+        self.pin(&mut request).await?;
         let id = Uuid::now_v7().to_string();
         let records = self.store.records.as_ref();
         // The active record comes first and holds the whole request: after a crash behind it the

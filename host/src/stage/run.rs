@@ -14,10 +14,10 @@ use anyhow::Context as _;
 use tokio::sync::Semaphore;
 
 use super::{
-    Catalog, Control, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
+    Catalog, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
     PredictError, Predictor, Stopper,
     catalog::{Exports, Prepared},
-    ended::Stopped,
+    ended::{Ended, Stopped},
     instance::{Around, Open, Share},
     limits::Exceeded,
     outcome::{disposition, failed},
@@ -31,7 +31,7 @@ use crate::{
             septet::pipeline::types,
         },
     },
-    contract::{Artifact, Blame, Call, Digest, Disposition, Executed, Origin},
+    contract::{Artifact, Blame, Call, Digest, Disposition, Executed, Origin, Proposal, Stage},
     store::Blobs,
 };
 
@@ -179,6 +179,7 @@ async fn run(
     around: &Around,
 ) -> anyhow::Result<Executed> {
     let begun = Instant::now();
+    let inputs = call.inputs.clone();
     let share = Share::stage(&around.limits, prepared.trust);
     let session = around.session(call.stage.to_string(), scope, &share);
     let mut open = Open::new(prepared, session, &share, &around.pulse);
@@ -188,23 +189,10 @@ async fn run(
         seed: call.seed,
     };
     let pulse = &around.pulse;
-    let answer = first(
-        answer(&mut open, prepared, &invocation),
-        first(
-            async {
-                tokio::time::sleep_until(pulse.deadline().into()).await;
-                Err(pulse.overdue())
-            },
-            async {
-                let reason = pulse.control().wait_for_stop().await;
-                Err(wasmtime::Error::new(Stopped(reason)))
-            },
-        ),
-    )
-    .await;
+    let answer = within(pulse, answer(&mut open, prepared, &invocation)).await;
     let answer = answer.map_err(|error| open.ended(error));
     let mut session = open.store.into_data();
-    let disposition = disposition(answer, &session.context)?;
+    let mut disposition = disposition(answer, &session.context)?;
     let (written, dropped) = session.context.log.counts();
     if dropped > 0 {
         tracing::debug!(
@@ -218,6 +206,11 @@ async fn run(
     let ok = matches!(disposition, Disposition::Ok(_));
     let messages = session.context.outbox.take();
     let proposals = session.context.proposals.take();
+    if ok && call.stage == Stage::Deploy {
+        let tested = load_test(&call.infer, &inputs, &proposals, around).await?;
+        disposition = tested.unwrap_or(disposition);
+    }
+    let ok = matches!(disposition, Disposition::Ok(_));
     Ok(Executed {
         messages: if ok { messages } else { Vec::new() },
         proposals: if ok { proposals } else { Vec::new() },
@@ -239,6 +232,59 @@ async fn answer(
     let instance = open.instantiate(prepared).await?;
     let guest = stage.load(&mut open.store, &instance)?;
     guest.call_run(&mut open.store, invocation).await
+}
+
+/// Loads each model that an alias is to be moved to, as those will who ask it later: its infer
+/// component replays the rows that are recorded in the bundle. What comes instead of the stage's
+/// answer where one can't be loaded, or does not predict as it did.
+async fn load_test(
+    infer: &Digest,
+    inputs: &[Artifact],
+    proposals: &[Proposal],
+    around: &Around,
+) -> anyhow::Result<Option<Disposition>> {
+    let moves = proposals.iter().filter(|p| p.change.is_some());
+    for proposal in moves {
+        let Some(bundle) = inputs.iter().find(|i| i.digest == proposal.bundle) else {
+            // What is no input is refused before it is committed.
+            continue;
+        };
+        let pulse = &around.pulse;
+        let loaded = within(pulse, async {
+            Ok(Predictor::open(infer, bundle, around).await)
+        });
+        let error = match loaded.await {
+            Ok(Ok(_)) => continue,
+            Ok(Err(error)) => error,
+            Err(error) => PredictError::from(Ended::from_error(error, "")),
+        };
+        let reason = format!("load test: {error}");
+        return match error {
+            PredictError::Load(LoadError::Host(error)) => Err(error),
+            PredictError::Ended(EarlyEnd(Ended::Host(error))) => Err(error),
+            PredictError::Ended(EarlyEnd(Ended::Stopped(_))) => {
+                Ok(Some(failed(reason, Blame::Host)))
+            }
+            _ => Ok(Some(Disposition::Rejected { reason })),
+        };
+    }
+    Ok(None)
+}
+
+/// The future's answer, unless the call is stopped or its time is over before.
+async fn within<T>(
+    pulse: &Pulse,
+    work: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    let overdue = async {
+        tokio::time::sleep_until(pulse.deadline().into()).await;
+        Err(pulse.overdue())
+    };
+    let stopped = async {
+        let reason = pulse.control().wait_for_stop().await;
+        Err(wasmtime::Error::new(Stopped(reason)))
+    };
+    first(work, first(overdue, stopped)).await
 }
 
 /// The answer of the future that is ready first; the other one is dropped.

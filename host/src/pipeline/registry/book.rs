@@ -6,12 +6,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 
 use super::{
-    event::{Entry, Event, Move, Registration, key, prefix, read_chain},
+    event::{Acceptance, Entry, Event, Move, Registration, key, prefix, read_chain},
     name::{ModelRef, Selector, check_alias, check_model, nearest},
-    state::{ModelState, Version},
+    state::{Before, ModelState, Version},
 };
 use crate::{
-    contract::{Digest, PinnedAlias},
+    contract::{Artifact, Digest},
     pipeline::record,
     store::{Clock, Created, Records},
 };
@@ -34,6 +34,17 @@ pub enum Moved {
         /// The version's number; none where the alias is not set.
         current: Option<u32>,
     },
+    /// The version was rolled back: only a person puts it there again.
+    Barred,
+}
+
+/// What became of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// The bundle is the version with this number.
+    Version(u32),
+    /// Another run has built on the same split meanwhile: it is no version.
+    Raced,
 }
 
 /// The registry of models.
@@ -111,25 +122,30 @@ impl Registry {
         state.find(&model.selector).cloned()
     }
 
-    /// The alias as it is.
-    pub async fn pin(&self, model: &str, alias: &str) -> anyhow::Result<PinnedAlias> {
-        Ok(self.state(model).await?.pin(alias))
-    }
-
-    /// Makes a bundle a version and gives its number; `version.number` does not count. The same
-    /// bundle is the same version.
-    pub async fn register(&self, model: &str, version: Registration) -> anyhow::Result<u32> {
+    /// Makes a bundle a version; `version.number` does not count. The same bundle is the same
+    /// version. `given` is the split that the run began with.
+    pub async fn register(
+        &self,
+        model: &str,
+        version: Registration,
+        given: Option<&Digest>,
+    ) -> anyhow::Result<Registered> {
         let who = format!("run {}", version.run);
+        let made = version.split.as_ref().map(|split| split.digest);
         self.change(model, &who, |state| {
             if let Some(there) = state.version_of(&version.bundle) {
-                return Ok(Decision::Leave(there.pinned.number));
+                let number = there.pinned.number;
+                return Ok(Decision::Leave(Registered::Version(number)));
+            }
+            if !state.takes_split(given, made.as_ref()) {
+                return Ok(Decision::Leave(Registered::Raced));
             }
             let number = state.versions.len() as u32 + 1;
             let event = Event::Register(Registration {
                 number,
                 ..version.clone()
             });
-            Ok(Decision::Append(event, number))
+            Ok(Decision::Append(event, Registered::Version(number)))
         })
         .await
     }
@@ -152,6 +168,8 @@ impl Registry {
             let caused = wanted.cause.is_some_and(|cause| state.has_cause(cause));
             Ok(if caused || before.version == Some(to) {
                 Decision::Leave(Moved::Already)
+            } else if !wanted.forced && state.is_barred(alias, to) {
+                Decision::Leave(Moved::Barred)
             } else if current != expected {
                 let current = before.version;
                 Decision::Leave(Moved::Stale { current })
@@ -200,6 +218,18 @@ impl Registry {
         reason: &str,
     ) -> anyhow::Result<u32> {
         let seen = self.existing(model).await?.before(alias);
+        self.rollback_from(model, alias, seen, who, reason).await
+    }
+
+    /// As `rollback`, but only where the alias is still as it was `seen`.
+    pub async fn rollback_from(
+        &self,
+        model: &str,
+        alias: &str,
+        seen: Before,
+        who: &str,
+        reason: &str,
+    ) -> anyhow::Result<u32> {
         let reason = clipped(reason);
         self.change(model, who, |state| {
             let to = state.rollback_target(alias)?;
@@ -210,6 +240,30 @@ impl Registry {
             );
             let wanted = Wanted::by_hand(alias, to, &reason, who);
             Ok(Decision::Append(wanted.event(state, true), to))
+        })
+        .await
+    }
+
+    /// Holds the model's parts to another schema from now on; false where it is held to it already.
+    pub async fn accept_schema(
+        &self,
+        model: &str,
+        schema: &Artifact,
+        who: &str,
+        reason: &str,
+    ) -> anyhow::Result<bool> {
+        self.existing(model).await?;
+        let reason = clipped(reason);
+        self.change(model, who, |state| {
+            let there = state.schema().map(|there| there.digest);
+            if there == Some(schema.digest) {
+                return Ok(Decision::Leave(false));
+            }
+            let event = Event::Schema(Acceptance {
+                schema: schema.clone(),
+                reason: reason.clone(),
+            });
+            Ok(Decision::Append(event, true))
         })
         .await
     }
@@ -271,6 +325,8 @@ pub struct Wanted<'a> {
     pub who: &'a str,
     /// The invocation: a second move for the same cause is the same move.
     pub cause: Option<&'a str>,
+    /// Whether a person said so: then a version that was rolled back returns too.
+    pub forced: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -282,6 +338,7 @@ impl<'a> Wanted<'a> {
             gate: None,
             who,
             cause: None,
+            forced: true,
         }
     }
 

@@ -4,7 +4,11 @@
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::{contract::Digest, store};
+use crate::{
+    contract::{Artifact, Digest},
+    pipeline::run::Source,
+    store,
+};
 
 /// One entry of a model's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,8 @@ pub enum Event {
     Register(Registration),
     /// An alias was moved.
     Alias(Move),
+    /// A schema was accepted: parts are held to it from now on.
+    Schema(Acceptance),
 }
 
 /// A bundle became a version.
@@ -48,6 +54,28 @@ pub struct Registration {
     pub summary: String,
     /// The run that made it.
     pub run: String,
+    /// The test rows that it was evaluated on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Digest>,
+    /// The schema that its parts were held to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Artifact>,
+    /// The split of its rows, on which the next version's is built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Artifact>,
+    /// The files that hold its test rows, where it was not split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Source>,
+}
+
+/// A schema was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acceptance {
+    /// The schema.
+    pub schema: Artifact,
+    /// Why.
+    pub reason: String,
 }
 
 /// An alias was moved.

@@ -11,9 +11,9 @@ mod event;
 mod name;
 mod state;
 
-pub use book::{Moved, Registry, Wanted};
-pub use event::{Entry, Event, Move, Registration};
+pub use book::{Moved, Registered, Registry, Wanted};
+pub use event::{Acceptance, Entry, Event, Move, Registration};
 pub(super) use name::check_alias;
 pub use name::check_model;
 pub use name::{ModelRef, Selector, nearest};
-pub use state::{Alias, Before, ModelState, Version};
+pub use state::{Accepted, Alias, Before, ModelState, Version};

@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, bail, ensure};
 
 use super::{
-    event::{Entry, Event, Move},
+    event::{Entry, Event, Move, Registration},
     name::{Selector, nearest},
 };
-use crate::contract::{Digest, PinnedAlias, PinnedVersion};
+use crate::{
+    contract::{Artifact, Digest, PinnedAlias, PinnedVersion},
+    pipeline::run::Source,
+};
 
 /// A model as it is after an entry of its log.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,19 @@ pub struct ModelState {
     /// The digest of the last entry.
     pub(super) head: Option<Digest>,
     causes: BTreeSet<String>,
+    accepted: Option<Accepted>,
+    barred: BTreeMap<String, BTreeSet<u32>>,
+}
+
+/// A schema that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The schema.
+    pub schema: Artifact,
+    /// RFC 3339, UTC.
+    pub when: String,
+    /// Who accepted it.
+    pub who: String,
 }
 
 /// A registered version.
@@ -35,6 +51,34 @@ pub struct Version {
     pub run: String,
     /// RFC 3339, UTC.
     pub when: String,
+    /// The test rows that it was evaluated on.
+    pub test: Option<Digest>,
+    /// The schema that its parts were held to.
+    pub schema: Option<Artifact>,
+    /// The split of its rows.
+    pub split: Option<Artifact>,
+    /// The files that hold its test rows, where it was not split.
+    pub tests: Vec<Source>,
+}
+
+impl Version {
+    fn of(version: &Registration, when: &str) -> Self {
+        Self {
+            pinned: PinnedVersion {
+                number: version.number,
+                bundle: version.bundle,
+                bundle_size: version.bundle_size,
+                infer: version.infer,
+                summary: version.summary.clone(),
+            },
+            run: version.run.clone(),
+            when: when.to_owned(),
+            test: version.test,
+            schema: version.schema.clone(),
+            split: version.split.clone(),
+            tests: version.tests.clone(),
+        }
+    }
 }
 
 /// Where an alias points.
@@ -80,19 +124,16 @@ impl ModelState {
             Event::Register(version) => {
                 let next = self.versions.len() as u32 + 1;
                 ensure!(version.number == next, "the next version is {next}");
-                self.versions.push(Version {
-                    pinned: PinnedVersion {
-                        number: version.number,
-                        bundle: version.bundle,
-                        bundle_size: version.bundle_size,
-                        infer: version.infer,
-                        summary: version.summary.clone(),
-                    },
-                    run: version.run.clone(),
-                    when: entry.when.clone(),
-                });
+                self.versions.push(Version::of(version, &entry.when));
             }
             Event::Alias(change) => self.apply_move(change)?,
+            Event::Schema(acceptance) => {
+                self.accepted = Some(Accepted {
+                    schema: acceptance.schema.clone(),
+                    when: entry.when.clone(),
+                    who: entry.who.clone(),
+                });
+            }
         }
         Ok(())
     }
@@ -116,6 +157,12 @@ impl ModelState {
         } else {
             history.push(before);
         }
+        // Whoever moves an alias to a version, by hand or back, wants it there again.
+        let barred = self.barred.entry(change.alias.clone()).or_default();
+        if change.rollback {
+            barred.extend(before.version);
+        }
+        barred.remove(&change.to);
         let alias = Alias {
             version: change.to,
             revision: change.revision,
@@ -169,13 +216,70 @@ impl ModelState {
         }
     }
 
+    /// The schema that the model's parts are held to: the one that was accepted last, else that of
+    /// the first version that has one.
+    pub fn schema(&self) -> Option<&Artifact> {
+        let first = || self.versions.iter().find_map(|v| v.schema.as_ref());
+        let accepted = self.accepted.as_ref().map(|accepted| &accepted.schema);
+        accepted.or_else(first)
+    }
+
+    /// The acceptance that the schema comes from; none where a version pinned it.
+    pub const fn accepted(&self) -> Option<&Accepted> {
+        self.accepted.as_ref()
+    }
+
+    /// The split on which the next version's is built: that of the newest version that has one.
+    pub fn split(&self) -> Option<&Artifact> {
+        self.versions.iter().rev().find_map(|v| v.split.as_ref())
+    }
+
+    /// The files that hold the model's test rows; none where its rows are split.
+    pub fn tests(&self) -> &[Source] {
+        self.versions.first().map_or(&[], |version| &version.tests)
+    }
+
+    /// How many versions were evaluated on these test rows, once the one with this bundle is
+    /// registered. For a version that is there already only those up to it count, so that the
+    /// same candidate is always told the same.
+    pub fn test_uses(&self, test: &Digest, bundle: &Digest) -> u32 {
+        let others = self.versions.iter();
+        let others = others.take_while(|version| version.pinned.bundle != *bundle);
+        let others = others.filter(|version| version.test.as_ref() == Some(test));
+        others.count() as u32 + 1
+    }
+
+    /// How many versions up to this one were evaluated on its test rows; none where they are not
+    /// known.
+    pub fn test_uses_of(&self, version: &Version) -> Option<u32> {
+        let test = version.test.as_ref()?;
+        Some(self.test_uses(test, &version.pinned.bundle))
+    }
+
+    /// Whether the version was rolled back from under the alias: then no run puts it there again,
+    /// until somebody promotes it.
+    pub fn is_barred(&self, alias: &str, version: u32) -> bool {
+        let barred = self.barred.get(alias);
+        barred.is_some_and(|barred| barred.contains(&version))
+    }
+
+    /// Whether a run that began with the split `given` may register a version with the split
+    /// `made`: not where another run has built on the same one meanwhile, because then a row might
+    /// be in the test of the one and in the training of the other.
+    pub(super) fn takes_split(&self, given: Option<&Digest>, made: Option<&Digest>) -> bool {
+        let Some(newest) = self.split().map(|split| &split.digest) else {
+            return true;
+        };
+        given == Some(newest) || made == Some(newest)
+    }
+
     /// Whether a move for this cause is in the log.
     pub(super) fn has_cause(&self, cause: &str) -> bool {
         self.causes.contains(cause)
     }
 
     /// What an alias is now, as the next move will have found it.
-    pub(super) fn before(&self, alias: &str) -> Before {
+    pub fn before(&self, alias: &str) -> Before {
         self.aliases.get(alias).map_or(
             Before {
                 version: None,
@@ -189,7 +293,7 @@ impl ModelState {
     }
 
     /// The version to which a rollback of `alias` goes.
-    pub(super) fn rollback_target(&self, alias: &str) -> anyhow::Result<u32> {
+    pub fn rollback_target(&self, alias: &str) -> anyhow::Result<u32> {
         let name = &self.name;
         let Some(state) = self.aliases.get(alias) else {
             bail!("model '{name}' has no alias '{alias}' to roll back");

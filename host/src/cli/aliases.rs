@@ -1,0 +1,82 @@
+//! `septet models promote` and `rollback`: a person moves the champion, to a model that works.
+
+use anyhow::{Context as _, bail};
+use septet::{
+    contract::Artifact,
+    pipeline::{ModelRef, Selector, registry::Version},
+    store::Mode,
+};
+use serde_json::json;
+
+use super::{
+    drawing::Drawing,
+    output, request,
+    session::{Origin, Session},
+};
+
+/// The alias that promote and rollback move.
+pub(crate) const CHAMPION: &str = "champion";
+
+/// Makes a version the champion.
+pub(crate) async fn promote(origin: &Origin, model: &str, reason: &str) -> anyhow::Result<()> {
+    let ModelRef { name, selector } = model.parse()?;
+    let Selector::Version(version) = selector else {
+        bail!("which version of {name}? say {name}@VERSION");
+    };
+    let session = origin.session(Mode::Existing).await?;
+    let registry = session.pipeline.registry();
+    let state = registry.existing(&name).await?;
+    load_test(&session, &name, state.find(&selector)?).await?;
+    let who = &origin.environment.user;
+    registry
+        .promote(&name, CHAMPION, version, who, reason)
+        .await?;
+    moved(origin, &name, version)
+}
+
+/// Puts the champion back to what it was before.
+pub(crate) async fn rollback(origin: &Origin, model: &str, reason: &str) -> anyhow::Result<()> {
+    let ModelRef { name, .. } = model.parse()?;
+    let session = origin.session(Mode::Existing).await?;
+    let registry = session.pipeline.registry();
+    let state = registry.existing(&name).await?;
+    let target = Selector::Version(state.rollback_target(CHAMPION)?);
+    load_test(&session, &name, state.find(&target)?).await?;
+    let (seen, who) = (state.before(CHAMPION), &origin.environment.user);
+    let version = registry
+        .rollback_from(&name, CHAMPION, seen, who, reason)
+        .await?;
+    moved(origin, &name, version)
+}
+
+/// Loads a version as those will who ask it: its infer component replays the rows that are
+/// recorded in its bundle.
+async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow::Result<()> {
+    let pinned = &version.pinned;
+    let bundle = Artifact {
+        name: "bundle".to_owned(),
+        digest: pinned.bundle,
+        size: pinned.bundle_size,
+        media_type: "application/vnd.septet.model-bundle".to_owned(),
+    };
+    let transforms = request::model_transforms(&pinned.summary);
+    let drawing = Drawing::new();
+    let loaded = {
+        let _note = drawing.waiting("loading the model");
+        let stages = &session.stages;
+        stages.predictor(&pinned.infer, &bundle, &transforms).await
+    };
+    drawing.finish();
+    let loaded = loaded.map(drop).with_context(|| {
+        let number = pinned.number;
+        format!("load test: {model}@{number} can't be used, so nothing is moved")
+    });
+    loaded
+}
+
+fn moved(origin: &Origin, model: &str, version: u32) -> anyhow::Result<()> {
+    if origin.global.json {
+        return output::json(&json!({ "model": model, "alias": CHAMPION, "version": version }));
+    }
+    output::text_line(&format!("{model}@{version} is {CHAMPION}"))
+}
