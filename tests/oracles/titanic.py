@@ -16,7 +16,7 @@ with gzip.open(arff, "rt") as file:
     lines = [line.strip() for line in file]
 at = next(i for i, line in enumerate(lines) if line.lower() == "@data")
 names = [line.split()[1].strip("'\"") for line in lines[:at] if line.lower().startswith("@attribute")]
-rows = csv.reader((line for line in lines[at + 1 :] if line), quotechar="'", escapechar="\\",
+rows = csv.reader((line for line in lines[at + 1 :] if line), escapechar="\\",
                   skipinitialspace=True)
 with open(sys.argv[1], "w", newline="") as out:
     writer = csv.writer(out)
