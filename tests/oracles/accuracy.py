@@ -9,61 +9,71 @@ side. Prints a table; the last line is a JSON list of the comparisons.
 
 import json
 import statistics
-import subprocess
 import sys
-from pathlib import Path
+import warnings
 
 import numpy as np
-import pyarrow.ipc
 from sklearn import datasets
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss, mean_absolute_error, roc_auc_score, root_mean_squared_error
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-SEPTET, FOLDER = Path(sys.argv[1]), Path(sys.argv[2])
-# The split depends on the row alone; a key column of other values gives another split.
-SPLITS = range(10)
-FOREST_SEEDS = [0, 1]
+from stages import FOLDER, invoke, metrics, table, trained
 
+warnings.simplefilter("ignore", ConvergenceWarning)
+
+# name: data, ML task, splits. The split depends on the key column's value alone; a key column of
+# other values gives another split. Small data need many, because one row is a point or more.
 DATA = {
-    "iris": (datasets.load_iris(), "classification"),
-    "breast_cancer": (datasets.load_breast_cancer(), "classification"),
-    "diabetes": (datasets.load_diabetes(scaled=False), "regression"),
+    "iris": (datasets.load_iris(), "classification", 10),
+    "wine": (datasets.load_wine(), "classification", 10),
+    "breast_cancer": (datasets.load_breast_cancer(), "classification", 10),
+    "digits": (datasets.load_digits(), "classification", 3),
+    "diabetes": (datasets.load_diabetes(scaled=False), "regression", 10),
 }
+# name: hyper-parameters that are not Septet's defaults, scikit-learn's estimator, seeds.
 ALGORITHMS = {
     "classification": {
-        "logistic-regression": lambda seed: LogisticRegression(C=1.0, max_iter=1000),
-        "random-forest": lambda seed: RandomForestClassifier(100, random_state=seed, n_jobs=1),
+        "logistic-regression": ({}, lambda seed: LogisticRegression(C=1.0, max_iter=1000), 1),
+        "random-forest": ({}, lambda seed: RandomForestClassifier(100, random_state=seed), 2),
+        "decision-tree": ({}, lambda seed: DecisionTreeClassifier(random_state=seed), 1),
+        "knn": ({}, lambda seed: KNeighborsClassifier(), 1),
+        "gaussian-nb": ({}, lambda seed: GaussianNB(), 1),
     },
     "regression": {
-        "linear-regression": lambda seed: LinearRegression(),
-        "ridge": lambda seed: Ridge(alpha=1.0),
-        "random-forest": lambda seed: RandomForestRegressor(100, random_state=seed, n_jobs=1),
+        "linear-regression": ({}, lambda seed: LinearRegression(), 1),
+        "ridge": ({}, lambda seed: Ridge(alpha=1.0), 1),
+        "lasso": ({}, lambda seed: Lasso(), 1),
+        "elastic-net": ({}, lambda seed: ElasticNet(), 1),
+        "random-forest": ({}, lambda seed: RandomForestRegressor(100, random_state=seed), 2),
+        # A tree without a bound learns the noise of these rows by heart, and its score is noise.
+        "decision-tree": (
+            {"max_depth": 3},
+            lambda seed: DecisionTreeRegressor(max_depth=3, random_state=seed),
+            1,
+        ),
+        "knn": ({}, lambda seed: KNeighborsRegressor(), 1),
+        "gradient-boosting": ({}, lambda seed: GradientBoostingRegressor(random_state=seed), 1),
     },
 }
-
-
-def septet(*arguments):
-    """Runs the binary; a failure shows what it said."""
-    ran = subprocess.run([SEPTET, *arguments], capture_output=True, text=True)
-    if ran.returncode != 0:
-        sys.exit(f"{arguments}: {ran.stderr}")
-
-
-def table(path):
-    """An Arrow file as a dict of numpy columns."""
-    with pyarrow.ipc.open_file(path) as file:
-        return {name: column.to_numpy() for name, column in zip(file.schema.names, file.read_all())}
 
 
 def write_csv(name, bunch, task, split):
     """The data set as CSV with a key that decides the split; returns path and features' names."""
-    names = [str(n).replace(" ", "_").replace("(", "").replace(")", "") for n in bunch.feature_names]
+    names = [f"f{at}" for at in range(bunch.data.shape[1])]
     target = bunch.target
     if task == "classification":
-        target = np.asarray(bunch.target_names)[target]
+        target = np.asarray([f"class {label}" for label in target])
     path = FOLDER / f"{name}-{split}.csv"
     with open(path, "w") as out:
         out.write(",".join(["key", *names, "label"]) + "\n")
@@ -75,54 +85,53 @@ def write_csv(name, bunch, task, split):
 
 def prepared(path):
     """Ingests and preprocesses."""
-    one, two = FOLDER / f"{path.stem}-ingest", FOLDER / f"{path.stem}-preprocess"
-    septet("invoke", "ingest", "--input", f"source={path}", "--out", one)
-    septet("invoke", "preprocess", "--input", f"table={one}/table.arrow", "--param",
-           "target=label", "--param", "key=key", "--param", "test_share=0.3", "--out", two)
+    one = invoke("ingest", [("source", path)], FOLDER / f"{path.stem}-ingest")
+    two = invoke("preprocess", [("table", one / "table.arrow")], FOLDER / f"{path.stem}-preprocess",
+                 target="label", key="key", test_share=0.3)
     return one, two
 
 
-def scored(two, algorithm, seed):
+def scored(two, algorithm, parameters, seed, binary):
     """Septet's metrics on the test rows."""
-    three = Path(f"{two}-{algorithm}-{seed}")
-    four = Path(f"{three}-evaluate")
-    inputs = []
-    for name in ("train.arrow", "preprocessing.json", "reference.json", "sample.arrow"):
-        inputs += ["--input", f"{name.split('.')[0]}={two}/{name}"]
-    septet("invoke", "train", *inputs, "--param", f"algorithm={algorithm}", "--seed", str(seed),
-           "--out", three)
-    septet("invoke", "evaluate", "--input", f"bundle={three}/bundle.septet", "--input",
-           f"test={two}/test.arrow", "--param", "model=oracle", "--out", four)
-    outcome = json.loads((four / "outcome.json").read_text())
-    return {metric["name"]: metric["value"] for metric in outcome["metrics"]}
+    # scikit-learn predicts the more probable of two classes.
+    more = {"threshold": 0.5} if binary else {}
+    three = trained(two, f"{two}-{algorithm}-{seed}", algorithm, seed, parameters=parameters, **more)
+    inputs = [("bundle", three / "bundle.septet"), ("test", two / "test.arrow")]
+    return metrics(invoke("evaluate", inputs, f"{three}-evaluate", model="oracle", resamples=10))
 
 
-def oracle(one, two, names, task, make, seed):
-    """scikit-learn's scores: trained on the rows that are not in the test side."""
-    rows, test = table(one / "table.arrow"), table(two / "test.arrow")
+def sides(one, two, names):
+    """Raw rows of the train side and of the test side; a column that Septet dropped is dropped."""
+    rows, test, train = (table(path) for path in
+                         (one / "table.arrow", two / "test.arrow", two / "train.arrow"))
     is_test = np.isin(rows["septet:row"], test["septet:row"])
-    x = np.column_stack([rows[name].astype(float) for name in names])
-    y = rows["label"]
-    model = make_pipeline(StandardScaler(), make(seed)).fit(x[~is_test], y[~is_test])
+    kept = [name for name in names if name in train]
+    x = np.column_stack([rows[name].astype(float) for name in kept])
+    scaler = StandardScaler().fit(x[~is_test])
     # The features that Septet trains on are scikit-learn's own, to the last bits.
-    ours = table(two / "train.arrow")
-    theirs = model[0].transform(x[~is_test])
-    features = np.column_stack([ours[name] for name in names])
-    worst = float(np.max(np.abs(features - theirs)))
+    ours = np.column_stack([train[name] for name in kept])
+    worst = float(np.max(np.abs(ours - scaler.transform(x[~is_test]))))
     if worst > 1e-9:
         sys.exit(f"{two}: the scaled features differ from StandardScaler's by {worst}")
-    predicted = model.predict(x[is_test])
-    truth = y[is_test]
+    y = rows["label"]
+    return x[~is_test], y[~is_test], x[is_test], y[is_test]
+
+
+def oracle(rows, task, make, seed):
+    """scikit-learn's scores."""
+    x, y, x_test, truth = rows
+    model = make_pipeline(StandardScaler(), make(seed)).fit(x, y)
     if task == "regression":
+        predicted = model.predict(x_test)
         return {
-            "r2": model.score(x[is_test], truth),
+            "r2": model.score(x_test, truth),
             "rmse": root_mean_squared_error(truth, predicted),
             "mae": mean_absolute_error(truth, predicted),
         }
-    chances = model.predict_proba(x[is_test])
+    chances = model.predict_proba(x_test)
     binary = chances.shape[1] == 2
     return {
-        "accuracy": model.score(x[is_test], truth),
+        "accuracy": model.score(x_test, truth),
         "roc_auc": roc_auc_score(truth, chances[:, 1] if binary else chances, multi_class="ovr"),
         "log_loss": log_loss(truth, chances, labels=model.classes_),
     }
@@ -132,18 +141,19 @@ def main():
     """Compares everything and prints what came of it."""
     results = []
     print(f"{'data':14} {'algorithm':20} {'metric':9} {'septet':>8} {'sklearn':>8} {'points':>7}")
-    for name, (bunch, task) in DATA.items():
-        splits = []
-        for split in SPLITS:
+    for name, (bunch, task, splits) in DATA.items():
+        binary = task == "classification" and len(bunch.target_names) == 2
+        prepared_splits = []
+        for split in range(splits):
             path, names = write_csv(name, bunch, task, split)
-            splits.append(prepared(path))
-        for algorithm, make in ALGORITHMS[task].items():
-            seeds = FOREST_SEEDS if algorithm == "random-forest" else [0]
+            one, two = prepared(path)
+            prepared_splits.append((two, sides(one, two, names)))
+        for algorithm, (parameters, make, seeds) in ALGORITHMS[task].items():
             ours, theirs = [], []
-            for one, two in splits:
-                for seed in seeds:
-                    ours.append(scored(two, algorithm, seed))
-                    theirs.append(oracle(one, two, names, task, make, seed))
+            for two, rows in prepared_splits:
+                for seed in range(seeds):
+                    ours.append(scored(two, algorithm, parameters, seed, binary))
+                    theirs.append(oracle(rows, task, make, seed))
             for metric in theirs[0]:
                 mine = statistics.mean(scores[metric] for scores in ours)
                 reference = statistics.mean(scores[metric] for scores in theirs)
