@@ -51,34 +51,33 @@ def numbers(column):
     return values[~np.isnan(values)]
 
 
-def check(reference, drift, rows, p_values):
+def check(reference, drift, rows):
     """Each column of a list."""
     told = {column["name"]: column for column in drift}
     for column in reference["columns"]:
         name, ours = column["name"], told[column["name"]]
         bins = column["bins"]
         if "numbers" in bins:
-            sample, new = np.asarray(bins["numbers"]["sample"]), numbers(rows[name])
-            d = stats.ks_2samp(sample, new).statistic
-            n, m = reference["rows"] - column["nulls"], len(new)
-            same.equal(f"{name}: ks", ours["ks"], d)
-            p = special.kolmogorov(np.sqrt(n * m / (n + m)) * d)
-        else:
-            known, new = bins["values"]["values"], list(rows[name])
-            new = [None if v is None else str(v).lower() if isinstance(v, (bool, np.bool_)) else v
-                   for v in new]
-            counts = [new.count(value) for value in known]
-            nulls = sum(v is None for v in new)
-            pairs = np.array([
-                [*bins["values"]["counts"], bins["values"]["other"], column["nulls"]],
-                [*counts, len(new) - sum(counts) - nulls, nulls],
-            ])
-            pairs = pairs[:, pairs.sum(axis=0) > 0]
-            result = stats.chi2_contingency(pairs, correction=False)
-            same.equal(f"{name}: chi-square", ours["chi_square"], result.statistic)
-            p = result.pvalue
-        same.equal(f"{name}: p", ours["p_value"], p)
-        p_values.append((f"{name}: adjusted p", ours["p_adjusted"], p))
+            sample, new = bins["numbers"]["sample"], numbers(rows[name])
+            kept = np.repeat(sample["values"], sample["counts"])
+            d = stats.ks_2samp(kept, new).statistic
+            n, m = sample["of"], len(new)
+            same.equal(f"{name}: ks", ours["statistic"], d)
+            same.equal(f"{name}: ks p", ours["p_value"],
+                       special.kolmogorov(np.sqrt(n * m / (n + m)) * d))
+            continue
+        known = bins["values"]["values"]
+        new = [None if v is None else str(v).lower() if isinstance(v, (bool, np.bool_)) else str(v)
+               for v in rows[name]]
+        counts = [new.count(value) for value in known]
+        nulls = sum(v is None for v in new)
+        pairs = np.array([
+            [*bins["values"]["counts"], bins["values"]["other"], column["nulls"]],
+            [*counts, len(new) - sum(counts) - nulls, nulls],
+        ])
+        result = stats.chi2_contingency(pairs[:, pairs.sum(axis=0) > 0], correction=False)
+        same.equal(f"{name}: chi-square", ours["statistic"], result.statistic)
+        same.equal(f"{name}: chi-square p", ours["p_value"], result.pvalue)
 
 
 one = ingested(write("before", 900, 1, 0))
@@ -89,11 +88,17 @@ five = invoke("infer", [bundle, ("table", new)], FOLDER / "5", format="arrow", f
 six = invoke("monitor", [bundle, ("table", new), ("predictions", five / "predictions.arrow"),
                          ("features", five / "features.arrow")], FOLDER / "6", labels="label")
 told, drift = manifest(bundle[1]), read_json(six / "drift.json")
-p_values = []
-check(told["reference"], drift["columns"], table(new), p_values)
-adjusted = stats.false_discovery_control([p for _, _, p in p_values])
-for (what, ours, _), theirs in zip(p_values, adjusted):
-    same.equal(what, ours, theirs)
+check(told["reference"], drift["columns"], table(new))
+check(told["prediction_reference"], [drift["prediction"]], table(five / "predictions.arrow"))
+# A feature that is an input column, scaled, is not reported a second time.
+shown = {feature["name"] for feature in drift["features"]}
+features = [c for c in told["feature_reference"]["columns"] if c["name"] in shown]
+check({"columns": features}, drift["features"], table(five / "features.arrow"))
+alone = [drift["prediction"], drift["probability"]]
+tested = [c for c in [*drift["columns"], *drift["features"], *alone] if c and c["p_value"] is not None]
+adjusted = stats.false_discovery_control([column["p_value"] for column in tested])
+for column, theirs in zip(tested, adjusted):
+    same.equal(f"{column['name']}: adjusted p", column["p_adjusted"], theirs)
 if metrics(six)["drifted_columns"] < 1:
     same.wrong.append("nothing drifted")
 same.end()

@@ -6,8 +6,6 @@ Models for two classes, several classes and a number are trained; infer predicts
 scikit-learn computes the metrics of just these predictions.
 """
 
-import json
-
 import numpy as np
 from sklearn import datasets, metrics as sk
 from sklearn.calibration import calibration_curve
@@ -99,32 +97,40 @@ def check_classification(name, path, algorithm, **parameters):
 
 def check_details(name, evaluation, classes, plan, truth, guess, chances):
     """Figures per class, the confusion matrix, curves."""
+    details = evaluation["details"]
     matrix = sk.confusion_matrix(truth, guess, labels=classes)
-    ours = np.asarray(evaluation["confusion"]["counts"])
+    if details["confusion"]["labels"] != classes:
+        same.wrong.append(f"{name}: the confusion matrix is of {details['confusion']['labels']}")
+    ours = np.asarray(details["confusion"]["counts"])
     same.arrays(f"{name}: confusion", ours.ravel(), matrix.ravel())
     p, r, f, s = sk.precision_recall_fscore_support(truth, guess, labels=classes, zero_division=0)
-    for at, told in enumerate(evaluation["classes"]):
+    for at, told in enumerate(details["classes"]):
         for metric, theirs in {"precision": p, "recall": r, "f1": f, "rows": s}.items():
             same.equal(f"{name}: {classes[at]} {metric}", told[metric], theirs[at])
-    if len(classes) != 2:
+    positives = [plan["positive"]] if len(classes) == 2 else classes
+    if [curve["class"] for curve in details["curves"]] != positives:
+        same.wrong.append(f"{name}: curves are not of {positives}")
         return
-    chance, yes = chances[:, classes.index(plan["positive"])], truth == plan["positive"]
-    curves = evaluation["curves"]
-    true, mean = calibration_curve(yes, chance, n_bins=10)
-    same.arrays(f"{name}: calibration true", [b["true"] for b in curves["calibration"]], true)
-    same.arrays(f"{name}: calibration mean", [b["mean"] for b in curves["calibration"]], mean)
-    false_rate, true_rate, _ = sk.roc_curve(yes, chance, drop_intermediate=False)
-    at = {(round(x, 9), round(y, 9)) for x, y in zip(false_rate, true_rate)}
-    for point in curves["roc"]:
+    for curve in details["curves"]:
+        chance, yes = chances[:, classes.index(curve["class"])], truth == curve["class"]
+        what = f"{name}: {curve['class']}"
+        true, mean = calibration_curve(yes, chance, n_bins=10)
+        bins = curve["calibration"]
+        same.arrays(f"{what} calibration observed", [b["observed"] for b in bins], true)
+        same.arrays(f"{what} calibration predicted", [b["predicted"] for b in bins], mean)
+        false_rate, true_rate, _ = sk.roc_curve(yes, chance, drop_intermediate=False)
+        on_curve(f"{what} roc", curve["roc"], false_rate, true_rate)
+        precision, recall, _ = sk.precision_recall_curve(yes, chance)
+        on_curve(f"{what} precision-recall", curve["precision_recall"], recall, precision)
+
+
+def on_curve(what, points, x, y):
+    """Every point of a thinned curve is one of the whole curve."""
+    whole = {(round(a, 9), round(b, 9)) for a, b in zip(x, y)}
+    for point in points:
         same.count += 1
-        if (round(point["fpr"], 9), round(point["tpr"], 9)) not in at:
-            same.wrong.append(f"{name}: {point} is not on the ROC curve")
-    precision, recall, _ = sk.precision_recall_curve(yes, chance)
-    at = {(round(x, 9), round(y, 9)) for x, y in zip(recall, precision)}
-    for point in curves["pr"]:
-        same.count += 1
-        if (round(point["recall"], 9), round(point["precision"], 9)) not in at:
-            same.wrong.append(f"{name}: {point} is not on the precision-recall curve")
+        if (round(point["x"], 9), round(point["y"], 9)) not in whole:
+            same.wrong.append(f"{what}: {point} is not on the curve")
 
 
 check_regression("diabetes", write("diabetes", datasets.load_diabetes(scaled=False), False))
