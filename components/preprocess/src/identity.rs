@@ -5,8 +5,6 @@
 //! moves no row to the other side. Only whole numbers from 2^53 on, in a column that widens to
 //! floats, lose digits and so may become others.
 
-use std::collections::BTreeSet;
-
 use septet_kit::{
     split::RESOLUTION,
     table::{Column, Values, timestamp_label},
@@ -69,7 +67,10 @@ pub fn digests(columns: &[&Column], rows: usize) -> Vec<Digest> {
 
 /// How many of the digests come again.
 pub fn repeated(digests: &[Digest]) -> usize {
-    digests.len() - digests.iter().collect::<BTreeSet<_>>().len()
+    let mut sorted = digests.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    digests.len() - sorted.len()
 }
 
 /// A row's value, spelled so that equal values of all kinds have one spelling; none for a null.

@@ -11,6 +11,7 @@
 //! - [`split`]: which rows are for the test
 //! - `sides`: whether each side can do its work
 //! - [`fit`]: the plan of the features
+//! - `raw`: what is learned from, and what of it is kept
 //! - [`leak`]: columns that tell the target
 //! - [`prepare`], `train_table`: the whole of it, and its files
 
@@ -26,6 +27,7 @@ pub mod weights;
 pub mod window;
 
 mod notes;
+mod raw;
 mod sides;
 mod train_table;
 

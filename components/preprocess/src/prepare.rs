@@ -1,30 +1,26 @@
 //! The whole of it: one table to train rows, test rows and a fitted preprocessing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use septet_kit::{
-    bundle::TRAIN_ROW,
     drift::Reference,
-    preprocessing::{Input, Preprocessing, Task},
+    preprocessing::{Preprocessing, Task},
     split::Split,
-    table::{Column, ROW, Table, Values},
+    table::Table,
     transform,
 };
 
 use crate::{
     fit::plan::fit,
     leak,
-    notes::{listed, rows},
-    parameters::{AskedSplit, Parameters},
-    sides::{self, check_sides, without_null_targets},
+    notes::rows,
+    parameters::Parameters,
+    raw::{inputs_of, keep, learned_from, sample},
+    sides::{self, check_sides, in_use, rows_of},
     split::decide::{Side, decide as decide_sides},
     target::{class_counts, decide, find, numbers, positive},
-    weights::{weights, without_zero_weights},
-    window,
+    weights::weights,
 };
-
-/// Raw train rows that a bundle records.
-const SAMPLE: usize = 32;
 
 /// What a table became.
 pub struct Prepared {
@@ -62,20 +58,7 @@ pub fn prepare(
 ) -> Result<Prepared, String> {
     parameters.check()?;
     let mut notes = Vec::new();
-    find(&table, "target", &parameters.target)?;
-    for (what, name) in parameters.roles() {
-        find(&table, what, name)?;
-    }
-    for table in std::iter::once(&mut table).chain(&mut tests) {
-        without_null_targets(table, &parameters.target, &mut notes)?;
-        if let Some(weight) = &parameters.weight {
-            without_zero_weights(table, weight, &mut notes)?;
-        }
-    }
-    if let (Some(span), Some(time)) = (&parameters.window, &parameters.time) {
-        let mut tables: Vec<&mut Table> = std::iter::once(&mut table).chain(&mut tests).collect();
-        window::keep(span, time, &mut tables, &mut notes)?;
-    }
+    in_use(&mut table, &mut tests, parameters, &mut notes)?;
     let target = find(&table, "target", &parameters.target)?;
     let (task, note) = decide(target, parameters.task)?;
     notes.extend(note);
@@ -83,22 +66,8 @@ pub fn prepare(
     let made = pinned.is_none();
     let decided = decide_sides(&table, tests.as_ref(), task, parameters, pinned)?;
     notes.extend(decided.notes);
-    if decided.duplicates > 0 {
-        notes.push(format!(
-            "{} equal to another one of the data",
-            match decided.duplicates {
-                1 => "1 row is".to_owned(),
-                count => format!("{} are", rows(count)),
-            }
-        ));
-    }
-    let of = |side| -> Vec<u32> {
-        (0_u32..)
-            .zip(&decided.sides)
-            .filter(|(_, s)| **s == side)
-            .map(|(row, _)| row)
-            .collect()
-    };
+    notes.extend(duplicates_told(decided.duplicates));
+    let of = |wanted| rows_of(&decided.sides, wanted);
     let order = of(Side::Train);
     let units = order
         .iter()
@@ -132,15 +101,7 @@ pub fn prepare(
     let weights = weigh(&train, parameters, task, &target, &class_counts)?;
 
     let raw = learned_from(train, parameters, &mut notes);
-    let inputs: Vec<Input> = raw
-        .columns
-        .iter()
-        .map(|column| Input {
-            name: column.name.clone(),
-            kind: column.values.kind(),
-            nullable: !column.nulls.is_empty(),
-        })
-        .collect();
+    let inputs = inputs_of(&raw);
     // Without transforms, what is served needs no column that was left out.
     let all_needed = !parameters.transforms.is_empty();
     let reference = Reference::fit(&raw, &[]);
@@ -149,10 +110,9 @@ pub fn prepare(
     let plan = fit(&train, parameters)?;
     notes.extend(plan.notes);
     notes.extend(leak::warning(&train, &plan.columns, task, &target));
-    let needed = |name: &str| all_needed || plan.columns.iter().any(|fitted| fitted.column == name);
     let inputs: Vec<_> = inputs
         .into_iter()
-        .filter(|input| needed(&input.name))
+        .filter(|input| all_needed || plan.columns.iter().any(|f| f.column == input.name))
         .collect();
     let names: Vec<_> = inputs.iter().map(|input| input.name.as_str()).collect();
     let reference = reference.only(&names);
@@ -187,6 +147,17 @@ pub fn prepare(
     })
 }
 
+fn duplicates_told(count: usize) -> Option<String> {
+    match count {
+        0 => None,
+        1 => Some("1 row is equal to another one of the data".to_owned()),
+        count => Some(format!(
+            "{} are equal to another one of the data",
+            rows(count)
+        )),
+    }
+}
+
 /// The train rows' weights, where any are asked for.
 fn weigh(
     train: &Table,
@@ -212,58 +183,19 @@ fn weigh(
     weights(train.rows, own, balanced.then_some((target, counts))).map(Some)
 }
 
-/// The columns to learn from: all but the target, the line, and those that have another role.
-fn learned_from(mut train: Table, parameters: &Parameters, notes: &mut Vec<String>) -> Table {
-    let out: BTreeSet<&str> = parameters
-        .roles()
-        .filter(|(role, _)| *role != "time" || parameters.split == AskedSplit::Time)
-        .map(|(_, name)| name.as_str())
-        .collect();
-    if !out.is_empty() {
-        notes.push(format!(
-            "no features, because they have another role or are dropped: {}",
-            listed(out.iter().copied())
-        ));
-    }
-    train.columns.retain(|column| {
-        let name = column.name.as_str();
-        name != ROW && name != parameters.target && !out.contains(name)
-    });
-    train
-}
-
-/// Rows spread evenly over the train rows, with their numbers.
-fn sample(raw: &Table) -> Table {
-    let count = raw.rows.min(SAMPLE);
-    let order: Vec<u32> = (0..count)
-        .map(|number| (number * raw.rows / count) as u32)
-        .collect();
-    let mut sample = raw.take(&order);
-    sample.columns.push(Column {
-        name: TRAIN_ROW.to_owned(),
-        values: Values::Integers(order.iter().copied().map(i64::from).collect()),
-        nulls: Vec::new(),
-    });
-    sample
-}
-
-fn keep(mut table: Table, names: &[&str]) -> Table {
-    table
-        .columns
-        .retain(|column| column.name == TRAIN_ROW || names.contains(&column.name.as_str()));
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
 
     use septet_kit::{
         arrow,
+        bundle::TRAIN_ROW,
         preprocessing::{Folds, TARGET, UNIT, WEIGHT},
+        table::{Column, ROW, Values},
     };
 
     use super::*;
+    use crate::parameters::AskedSplit;
 
     fn column(name: &str, values: Values, nulls: &[u32]) -> Column {
         Column {

@@ -11,11 +11,15 @@ use septet_kit::{
 
 use crate::{
     notes::{listed, rows},
+    parameters::Parameters,
+    split::decide::Side,
     target::{class_counts, find},
+    weights::without_zero_weights,
+    window,
 };
 
 /// Rows without a target teach nothing and test nothing.
-pub(crate) fn without_null_targets(
+fn without_null_targets(
     table: &mut Table,
     target: &str,
     notes: &mut Vec<String>,
@@ -156,4 +160,37 @@ pub(crate) fn check_sides(
         return Err(few("test", what, "larger"));
     }
     Ok(test)
+}
+
+/// Leaves out the rows that are neither trained nor tested on, whatever the split.
+pub(crate) fn in_use(
+    table: &mut Table,
+    tests: &mut Option<Table>,
+    parameters: &Parameters,
+    notes: &mut Vec<String>,
+) -> Result<(), String> {
+    find(table, "target", &parameters.target)?;
+    for (what, name) in parameters.roles() {
+        find(table, what, name)?;
+    }
+    for table in std::iter::once(&mut *table).chain(&mut *tests) {
+        without_null_targets(table, &parameters.target, notes)?;
+        if let Some(weight) = &parameters.weight {
+            without_zero_weights(table, weight, notes)?;
+        }
+    }
+    if let (Some(span), Some(time)) = (&parameters.window, &parameters.time) {
+        let mut tables: Vec<&mut Table> = std::iter::once(&mut *table).chain(&mut *tests).collect();
+        window::keep(span, time, &mut tables, notes)?;
+    }
+    Ok(())
+}
+
+/// The rows of one side.
+pub(crate) fn rows_of(sides: &[Side], wanted: Side) -> Vec<u32> {
+    (0_u32..)
+        .zip(sides)
+        .filter(|(_, side)| **side == wanted)
+        .map(|(row, _)| row)
+        .collect()
 }

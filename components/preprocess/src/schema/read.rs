@@ -1,5 +1,7 @@
 //! Parts to one table.
 
+use std::collections::BTreeMap;
+
 use septet_kit::{
     schema::{Schema, SchemaKind},
     show::shown,
@@ -216,15 +218,27 @@ fn append(whole: &mut Option<Table>, mut part: Table, rules: &Rules) -> Result<(
 /// The lines and the columns of the schema, in its order and kinds; a column that is not there is
 /// null.
 fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
-    let lines = table.remove(ROW);
-    let mut columns = Vec::with_capacity(schema.columns.len() + 1);
-    columns.extend(lines);
-    for wanted in &schema.columns {
-        let mut column = table.remove(&wanted.name).unwrap_or_else(|| Column {
-            name: wanted.name.clone(),
-            values: Kind::Texts.blank(table.rows),
-            nulls: (0..table.rows as u32).collect(),
-        });
+    let names = || schema.columns.iter().map(|column| column.name.as_str());
+    let ordered = std::iter::once(ROW)
+        .chain(names())
+        .eq(table.columns.iter().map(|column| column.name.as_str()));
+    if !ordered {
+        let rows = table.rows;
+        let mut there: BTreeMap<String, Column> = std::mem::take(&mut table.columns)
+            .into_iter()
+            .map(|column| (column.name.clone(), column))
+            .collect();
+        table.columns = there.remove(ROW).into_iter().collect();
+        table.columns.extend(names().map(|name| {
+            there.remove(name).unwrap_or_else(|| Column {
+                name: name.to_owned(),
+                values: Kind::Texts.blank(rows),
+                nulls: (0..rows as u32).collect(),
+            })
+        }));
+    }
+    let columns = table.columns.iter_mut().skip(1);
+    for (column, wanted) in columns.zip(&schema.columns) {
         if let Some(kind) = kind(wanted.kind)
             && column.values.kind() != kind
         {
@@ -236,9 +250,7 @@ fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
                 )
             })?;
         }
-        columns.push(column);
     }
-    table.columns = columns;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Whether a part's columns fit the schema, and what the schema becomes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use septet_kit::{
+    arrow::MAX_COLUMNS,
     schema::{FORMAT, Schema, SchemaColumn, SchemaKind},
     table::{Kind, RESERVED, Table},
 };
@@ -13,6 +14,9 @@ const MAX_LINES: usize = 10_000;
 
 /// New columns that are proposed at most.
 const MAX_NEW: usize = 1_000;
+
+/// Bytes of a column's name at most.
+const MAX_NAME: usize = 255;
 
 /// Why a part is set apart: one line of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -95,8 +99,9 @@ impl Rules {
             });
             return Vec::new();
         };
+        let known: BTreeSet<&str> = schema.columns.iter().map(|c| c.name.as_str()).collect();
         for (name, kind) in &found {
-            if schema.column(name).is_none() {
+            if !known.contains(name) && !name.is_empty() && name.len() <= MAX_NAME {
                 let room = self.new.len() < MAX_NEW;
                 match self.new.iter_mut().find(|(new, _)| new == name) {
                     Some((_, known)) => *known = common(*known, *kind),
@@ -178,7 +183,8 @@ impl Rules {
                 column.kind = common(column.kind, kind);
             }
         }
-        let new = self.new.iter().map(|(name, kind)| SchemaColumn {
+        let room = (MAX_COLUMNS - 1).saturating_sub(proposed.columns.len());
+        let new = self.new.iter().take(room).map(|(name, kind)| SchemaColumn {
             name: name.clone(),
             kind: *kind,
             optional: true,

@@ -74,125 +74,28 @@ pub fn decide(
     }
     let all = digests(&identifying(table), table.rows);
     let duplicates = repeated(&all);
-    let target = find(table, "target", &asked.target)?;
     let column = match asked.column() {
         Some((what, name)) => Some((what, find(table, what, name)?)),
         None => None,
     };
     let made = pinned.is_none();
-    let share = pinned
-        .as_ref()
-        .map_or(asked.test_share.unwrap_or(TEST_SHARE), |p| p.test_share);
-    let split = |rule| Split {
-        format: FORMAT,
-        test_share: share,
-        rule,
+    let now = Now {
+        table,
+        target: find(table, "target", &asked.target)?,
+        task,
+        share: pinned
+            .as_ref()
+            .map_or(asked.test_share.unwrap_or(TEST_SHARE), |p| p.test_share),
+        all: &all,
     };
-    let names = || identifying(table).iter().map(|c| c.name.clone()).collect();
     let (sides, units, folds, split) = match (asked.split, column) {
-        (AskedSplit::Hash, None) => {
-            let split =
-                pinned.unwrap_or_else(|| split(rows::rule(names(), &all, target, task, share)));
-            let Rule::Rows {
-                columns,
-                classes,
-                threshold,
-                ..
-            } = &split.rule
-            else {
-                return Err(UNSOUND.to_owned());
-            };
-            let digests = row_digests(table, columns, &all)?;
-            let sides = rows::sides(&digests, target, classes, *threshold);
-            (sides, units(&digests), Folds::Rows, split)
-        }
-        (AskedSplit::Hash | AskedSplit::Group, Some((what, column))) => {
-            let keys = key::keys(table, column, what)?;
-            let group = asked.split == AskedSplit::Group;
-            let split = pinned.unwrap_or_else(|| {
-                let (salt, threshold) = key::rule(&keys, column, target, task, share);
-                let column = column.name.clone();
-                split(if group {
-                    Rule::Group {
-                        column,
-                        salt,
-                        threshold,
-                    }
-                } else {
-                    Rule::Key {
-                        column,
-                        salt,
-                        threshold,
-                    }
-                })
-            });
-            let (Rule::Key {
-                salt, threshold, ..
-            }
-            | Rule::Group {
-                salt, threshold, ..
-            }) = &split.rule
-            else {
-                return Err(UNSOUND.to_owned());
-            };
-            let sides = key::sides(&keys, column, *salt, *threshold);
-            left_out(&sides, &format!("without a {what}"), column, &mut notes);
-            let folds = if group { Folds::Groups } else { Folds::Rows };
-            (sides, units(&keys), folds, split)
-        }
-        (AskedSplit::Time, Some((_, column))) => {
-            let moments = time::moments(column)?;
-            let split = match pinned {
-                Some(mut split) => {
-                    time::advance(&mut split.rule, &moments, share);
-                    split
-                }
-                None => split(time::rule(column, &moments, share)?),
-            };
-            let Rule::Time { cut, retired, .. } = &split.rule else {
-                return Err(UNSOUND.to_owned());
-            };
-            let sides = time::sides(&moments, *cut, retired);
-            time_notes(column, &sides, *cut, share, &mut notes);
-            let units = moments.iter().map(|m| m.unwrap_or_default() as f64);
-            (sides, units.collect(), Folds::Time, split)
-        }
-        (AskedSplit::File, column) => {
-            let column = column.map(|(_, column)| column);
-            let split = pinned.unwrap_or_else(|| {
-                split(Rule::File {
-                    key: column.map(|column| column.name.clone()),
-                    columns: names(),
-                })
-            });
-            let (Rule::File { columns, .. }, Some(tests)) = (&split.rule, tests) else {
-                return Err(UNSOUND.to_owned());
-            };
-            let own = row_digests(table, columns, &all)?;
-            let theirs = row_digests(tests, columns, &[])?;
-            let key = |table| match column {
-                Some(column) => find(table, "key", &column.name).map(Some),
-                None => Ok(None),
-            };
-            let tested = file::digests_of(tests, key(tests)?, &theirs);
-            let sides = file::sides(&file::digests_of(table, column, &own), &tested);
-            let out = sides.iter().filter(|side| **side == Side::Out).count();
-            if out > 0 {
-                notes.push(format!(
-                    "{} left out of the training, because the test file has {}",
-                    notes::rows(out),
-                    if column.is_some() {
-                        "their key"
-                    } else {
-                        "them"
-                    }
-                ));
-            }
-            let units = match column {
-                Some(column) => units(&digests(&[column], table.rows)),
-                None => units(&own),
-            };
-            (sides, units, Folds::Rows, split)
+        (AskedSplit::Hash, None) => now.by_rows(pinned)?,
+        (AskedSplit::Hash, Some((_, key))) => now.by_key(key, false, pinned, &mut notes)?,
+        (AskedSplit::Group, Some((_, group))) => now.by_key(group, true, pinned, &mut notes)?,
+        (AskedSplit::Time, Some((_, time))) => now.by_time(time, pinned, &mut notes)?,
+        (AskedSplit::File, key) => {
+            let tests = tests.ok_or(UNSOUND)?;
+            now.by_file(tests, key.map(|(_, key)| key), pinned, &mut notes)?
         }
         (AskedSplit::Group | AskedSplit::Time, None) => return Err(UNSOUND.to_owned()),
     };
@@ -211,6 +114,166 @@ pub fn decide(
         duplicates,
         notes,
     })
+}
+
+type Found = Result<(Vec<Side>, Vec<f64>, Folds, Split), String>;
+
+/// The rows of this version.
+struct Now<'a> {
+    table: &'a Table,
+    target: &'a Column,
+    task: Task,
+    share: f64,
+    /// Digests of the rows by all columns.
+    all: &'a [Digest],
+}
+
+impl Now<'_> {
+    fn split(&self, rule: Rule) -> Split {
+        Split {
+            format: FORMAT,
+            test_share: self.share,
+            rule,
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let columns = identifying(self.table);
+        columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    fn by_rows(&self, pinned: Option<Split>) -> Found {
+        let make = || {
+            let names = self.names();
+            self.split(rows::rule(
+                names,
+                self.all,
+                self.target,
+                self.task,
+                self.share,
+            ))
+        };
+        let split = pinned.unwrap_or_else(make);
+        let Rule::Rows {
+            columns,
+            classes,
+            threshold,
+            ..
+        } = &split.rule
+        else {
+            return Err(UNSOUND.to_owned());
+        };
+        let digests = row_digests(self.table, columns, self.all)?;
+        let sides = rows::sides(&digests, self.target, classes, *threshold);
+        Ok((sides, units(&digests), Folds::Rows, split))
+    }
+
+    fn by_key(
+        &self,
+        column: &Column,
+        group: bool,
+        pinned: Option<Split>,
+        notes: &mut Vec<String>,
+    ) -> Found {
+        let what = if group { "group" } else { "key" };
+        let keys = key::keys(self.table, column, what)?;
+        let make = || {
+            let (salt, threshold) = key::rule(&keys, column, self.target, self.task, self.share);
+            let column = column.name.clone();
+            self.split(if group {
+                Rule::Group {
+                    column,
+                    salt,
+                    threshold,
+                }
+            } else {
+                Rule::Key {
+                    column,
+                    salt,
+                    threshold,
+                }
+            })
+        };
+        let split = pinned.unwrap_or_else(make);
+        let (Rule::Key {
+            salt, threshold, ..
+        }
+        | Rule::Group {
+            salt, threshold, ..
+        }) = &split.rule
+        else {
+            return Err(UNSOUND.to_owned());
+        };
+        let sides = key::sides(&keys, column, *salt, *threshold);
+        let out = sides.iter().filter(|side| **side == Side::Out).count();
+        if out > 0 {
+            notes.push(format!(
+                "{} without a {what} '{}' left out",
+                notes::rows(out),
+                shown(&column.name, 80)
+            ));
+        }
+        let folds = if group { Folds::Groups } else { Folds::Rows };
+        Ok((sides, units(&keys), folds, split))
+    }
+
+    fn by_time(&self, column: &Column, pinned: Option<Split>, notes: &mut Vec<String>) -> Found {
+        let moments = time::moments(column)?;
+        let split = match pinned {
+            Some(mut split) => {
+                time::advance(&mut split.rule, &moments, self.share);
+                split
+            }
+            None => self.split(time::rule(column, &moments, self.share)?),
+        };
+        let Rule::Time { cut, retired, .. } = &split.rule else {
+            return Err(UNSOUND.to_owned());
+        };
+        let sides = time::sides(&moments, *cut, retired);
+        time_notes(column, &sides, *cut, self.share, notes);
+        let units = moments.iter().map(|m| m.unwrap_or_default() as f64);
+        Ok((sides, units.collect(), Folds::Time, split))
+    }
+
+    fn by_file(
+        &self,
+        tests: &Table,
+        key: Option<&Column>,
+        pinned: Option<Split>,
+        notes: &mut Vec<String>,
+    ) -> Found {
+        let make = || {
+            self.split(Rule::File {
+                key: key.map(|column| column.name.clone()),
+                columns: self.names(),
+            })
+        };
+        let split = pinned.unwrap_or_else(make);
+        let Rule::File { columns, .. } = &split.rule else {
+            return Err(UNSOUND.to_owned());
+        };
+        let own = row_digests(self.table, columns, self.all)?;
+        let theirs = row_digests(tests, columns, &[])?;
+        let their_key = match key {
+            Some(column) => Some(find(tests, "key", &column.name)?),
+            None => None,
+        };
+        let tested = file::digests_of(tests, their_key, &theirs);
+        let sides = file::sides(&file::digests_of(self.table, key, &own), &tested);
+        let out = sides.iter().filter(|side| **side == Side::Out).count();
+        if out > 0 {
+            notes.push(format!(
+                "{} left out of the training, because the test file has {}",
+                notes::rows(out),
+                if key.is_some() { "their key" } else { "them" }
+            ));
+        }
+        let units = match key {
+            Some(column) => units(&digests(&[column], self.table.rows)),
+            None => units(&own),
+        };
+        Ok((sides, units, Folds::Rows, split))
+    }
 }
 
 const UNSOUND: &str = "the split's kind and columns do not fit each other";
@@ -286,17 +349,6 @@ fn row_digests(table: &Table, columns: &[String], all: &[Digest]) -> Result<Vec<
 
 fn units(digests: &[Digest]) -> Vec<f64> {
     digests.iter().map(|digest| digest.unit()).collect()
-}
-
-fn left_out(sides: &[Side], why: &str, column: &Column, notes: &mut Vec<String>) {
-    let count = sides.iter().filter(|side| **side == Side::Out).count();
-    if count > 0 {
-        notes.push(format!(
-            "{} {why} '{}' left out",
-            notes::rows(count),
-            shown(&column.name, 80)
-        ));
-    }
 }
 
 fn time_notes(column: &Column, sides: &[Side], cut: i64, share: f64, notes: &mut Vec<String>) {

@@ -29,9 +29,12 @@ pub(super) fn digests_of(
 pub(super) fn sides(rows: &[(bool, Digest)], tests: &[(bool, Digest)]) -> Vec<Side> {
     let tests: BTreeSet<_> = tests.iter().collect();
     rows.iter()
-        .map(|row| match tests.contains(row) {
-            true => Side::Out,
-            false => Side::Train,
+        .map(|row| {
+            if tests.contains(row) {
+                Side::Out
+            } else {
+                Side::Train
+            }
         })
         .collect()
 }

@@ -189,7 +189,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn version(&mut self, decided: Decided, rows: &[Row], tests: &[Row], identity: Identity) {
+    fn version(&mut self, decided: &Decided, rows: &[Row], tests: &[Row], identity: Identity) {
         for ((row, side), unit) in rows.iter().zip(&decided.sides).zip(&decided.units) {
             let row = identity(row);
             // Rows that are one stay in one fold, too.
@@ -238,7 +238,7 @@ fn run(versions: &[(Vec<Step>, Kind)]) -> Vec<Seen> {
                 match decided {
                     Ok(decided) => {
                         let file = file.unwrap_or_default();
-                        seen.version(decided, &world.rows, &file, identity);
+                        seen.version(&decided, &world.rows, &file, identity);
                     }
                     Err(reason) => assert!(reason.contains("two different moments"), "{reason}"),
                 }
