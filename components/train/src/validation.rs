@@ -20,7 +20,7 @@ const CELLS: usize = 1 << 25;
 /// Most numbers that are looked at for all predictions, where that grows with the rows.
 const LOOKS: u64 = 1 << 32;
 /// Numbers that are looked at between two reports: some tens of milliseconds.
-const STEP: usize = 1 << 25;
+const STEP: usize = 1 << 24;
 /// Steps that each part of the work is reported as.
 const PART: u64 = 1_000;
 
