@@ -5,7 +5,6 @@ use septet_kit::{
     drift::Reference,
     matrix::Matrix,
     metrics::Metrics,
-    model::Model,
     preprocessing::Preprocessing,
     table::Table,
 };
@@ -18,11 +17,8 @@ use crate::{
     rows::Loaded,
     score::{Decision, Metric},
     selection,
-    validation::{self, OutOfFold, Parts, decide, predict, targets},
+    validation::{self, OutOfFold, Parts, decide, predict_train, targets},
 };
-
-/// Numbers that are looked at for the figures on train rows: beyond, not all rows are predicted.
-const LOOKS: usize = 1 << 33;
 
 /// What goes into a bundle besides what is learned.
 #[derive(Clone, Debug)]
@@ -115,7 +111,8 @@ impl Plan {
             seen = Unseen::Bags(held_out);
         }
         let decision = self.decision(&seen, target, &mut notes);
-        let (some, predictions) = ask(&model, features, &mut notes, &mut || parts.repeat());
+        let (some, predictions) =
+            predict_train(&model, features, &mut notes, &mut || parts.repeat());
         let truth = targets(target, &some);
         let mut figures = self.figures("train", &truth, &predictions, decision);
         match &seen {
@@ -276,27 +273,6 @@ impl Plan {
         })
         .collect()
     }
-}
-
-/// Predictions for train rows: for evenly spaced ones, where all would take too long.
-fn ask(
-    model: &Model,
-    features: &Matrix,
-    notes: &mut Vec<String>,
-    report: &mut dyn FnMut(),
-) -> (Vec<u32>, Matrix) {
-    let step = features.rows.div_ceil((LOOKS / model.row_cost()).max(1));
-    let asked: Vec<u32> = (0..features.rows as u32).step_by(step.max(1)).collect();
-    if step <= 1 {
-        return (asked, predict(model, features, report));
-    }
-    notes.push(format!(
-        "the figures on train rows are of {} of {} rows",
-        asked.len(),
-        features.rows
-    ));
-    let predictions = predict(model, &features.take(&asked), report);
-    (asked, predictions)
 }
 
 #[cfg(test)]
