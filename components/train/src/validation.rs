@@ -20,7 +20,7 @@ const CELLS: usize = 1 << 25;
 /// Most numbers that are looked at for all predictions, where that grows with the rows.
 const LOOKS: u64 = 1 << 32;
 /// Numbers that are looked at for the figures on train rows: beyond, not all rows are predicted.
-const TRAIN_LOOKS: usize = 1 << 33;
+const TRAIN_LOOKS: u64 = 1 << 33;
 /// Numbers that are looked at between two reports: some tens of milliseconds.
 const STEP: usize = 1 << 24;
 /// Steps that each part of the work is reported as.
@@ -192,9 +192,8 @@ pub(crate) fn predict_train(
     notes: &mut Vec<String>,
     report: &mut dyn FnMut(),
 ) -> (Vec<u32>, Matrix) {
-    let step = features
-        .rows
-        .div_ceil((TRAIN_LOOKS / model.row_cost()).max(1));
+    let most = (TRAIN_LOOKS / model.row_cost() as u64).max(1);
+    let step = (features.rows as u64).div_ceil(most) as usize;
     let asked: Vec<u32> = (0..features.rows as u32).step_by(step.max(1)).collect();
     if step <= 1 {
         return (asked, predict(model, features, report));
