@@ -124,6 +124,12 @@ pub trait Algorithm: Sync {
         None
     }
 
+    /// Numbers that are looked at to learn, about: `auto` leaves an algorithm out where it would
+    /// take minutes.
+    fn effort(&self, rows: u64, columns: u64, _settings: &Settings) -> u64 {
+        rows.saturating_mul(columns)
+    }
+
     /// Learns. Equal rows, settings and seed give equal models.
     fn learn(
         &self,

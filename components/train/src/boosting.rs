@@ -44,6 +44,14 @@ impl Algorithm for GradientBoosting {
         bins_memory(rows, columns).saturating_add(nodes.saturating_mul(2))
     }
 
+    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
+        let trees = u64::from(settings.whole("n_estimators").unwrap_or(100));
+        let levels = u64::from(settings.whole("max_depth").unwrap_or(3));
+        [columns, trees, levels]
+            .into_iter()
+            .fold(rows, u64::saturating_mul)
+    }
+
     fn learn(
         &self,
         rows: Rows<'_>,

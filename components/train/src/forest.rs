@@ -51,6 +51,16 @@ impl Algorithm for RandomForest {
         memory(rows, columns, classes, trees, settings).saturating_add(votes)
     }
 
+    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
+        let features = settings.features("max_features", columns as usize) as u64;
+        let trees = u64::from(settings.whole("n_estimators").unwrap_or(100));
+        // Each level of a tree goes through all rows.
+        let levels = u64::from(rows.max(2).ilog2());
+        [features, trees, levels]
+            .into_iter()
+            .fold(rows, u64::saturating_mul)
+    }
+
     fn learn(
         &self,
         rows: Rows<'_>,

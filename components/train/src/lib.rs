@@ -12,7 +12,7 @@
 //! - `score`, `threshold`: metrics, and from which probability on a class is predicted
 //! - `folds`, `validation`: predictions by models that did not see the rows
 //! - `selection`: `auto`
-//! - `training`: from rows to a bundle
+//! - `training`, `record`: from rows to a bundle
 //! - `component`: bindings and mapping
 
 pub mod algorithm;
@@ -26,6 +26,7 @@ mod logistic;
 mod neighbours;
 pub mod plan;
 mod products;
+mod record;
 mod ridge;
 pub mod rows;
 pub mod score;

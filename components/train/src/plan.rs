@@ -18,6 +18,9 @@ const MEMORY: u64 = 7 << 29;
 /// Numbers that a prediction may look at for `auto` to try the algorithm: about a millisecond.
 const MAX_COST: u64 = 1 << 21;
 
+/// Numbers that learning may look at for `auto` to try the algorithm: about a minute.
+const MAX_EFFORT: u64 = 1 << 33;
+
 /// The stage's parameters.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +193,12 @@ impl Candidate {
                 "each prediction would go through {rows} rows × {columns} features"
             ));
         }
+        if self.algorithm.effort(rows, columns, &self.settings) > MAX_EFFORT {
+            return Some(format!(
+                "learning from {rows} rows × {columns} features would take minutes; name it to \
+                 have it"
+            ));
+        }
         self.fits(rows, preprocessing).err()
     }
 }
@@ -277,6 +286,29 @@ mod tests {
         plan = preprocessing(Task::Regression);
         plan.features.clear();
         assert!(told(&plan, json!({})).contains("no feature"));
+    }
+
+    #[test]
+    fn auto_leaves_out_what_takes_too_long() {
+        let shape = preprocessing(Task::Regression);
+        let loaded = |rows: usize| Loaded {
+            features: septet_kit::matrix::Matrix::zeros(rows, 2),
+            target: vec![],
+            units: vec![],
+            weights: None,
+        };
+        let out = |rows: usize| -> Vec<_> {
+            let candidates = algorithm::fitting(Task::Regression);
+            let candidates =
+                candidates.map(|a| Candidate::new(a, Task::Regression, &Values::new()));
+            let (loaded, candidates) = (loaded(rows), candidates.map(Result::unwrap));
+            candidates
+                .filter(|candidate| candidate.obstacle(&loaded, &shape).is_some())
+                .map(|candidate| candidate.name())
+                .collect()
+        };
+        assert_eq!(out(100_000), [""; 0]);
+        assert_eq!(out(3_000_000), ["knn", "random-forest"]);
     }
 
     #[test]

@@ -103,6 +103,27 @@ mod tests {
         }
     }
 
+    /// Expected weights: scikit-learn 1.9, `Ridge(alpha=1).fit(…, sample_weight=…)`.
+    #[test]
+    fn weights_of_rows_are_scikit_learns() {
+        let features = Matrix::new(4, 2, vec![1.0, 2.0, 2.0, 1.0, 3.0, 5.0, 4.0, 3.0]).unwrap();
+        let rows = Rows {
+            weights: Some(&[1.0, 2.0, 0.5, 3.0]),
+            ..Rows::plain(&features, &[1.0, 2.0, 2.0, 4.0], 0)
+        };
+        let known = Ridge.settings(Task::Regression);
+        let settings = Settings::check("x", &known, &[].into()).unwrap();
+        let learned = Ridge.learn(rows, &settings, 0, &mut |_, _| {}).unwrap();
+        let (weights, intercept) = linear(&learned.model);
+        for (now, expected) in weights.iter().chain([&intercept]).zip([
+            0.950_236_966_825,
+            -0.109_004_739_336,
+            0.324_644_549_763,
+        ]) {
+            assert!((now - expected).abs() < 1e-9, "{weights:?} {intercept}");
+        }
+    }
+
     #[test]
     fn without_a_penalty_it_is_least_squares() {
         let one_hot = Matrix::new(4, 2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]).unwrap();

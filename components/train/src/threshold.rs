@@ -3,9 +3,8 @@
 //! Every threshold between two neighbouring probabilities is tried. The best of them hangs on a
 //! few rows and would be another on others: so thresholds count as equally good whose score is
 //! less than the best by no more than one row of the rarer class moves balanced accuracy (½ / its
-//! rows; the other metrics move by about as much). They
-//! form plateaus, runs without a gap; of the widest one, the middle is taken; of equally wide
-//! ones, the one that is nearer to ½.
+//! rows; the other metrics move by about as much). They form plateaus, runs without a gap; of the
+//! widest one, the middle is taken; of equally wide ones, the one that is nearer to ½.
 
 use crate::score::{Counts, Metric};
 

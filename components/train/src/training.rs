@@ -1,31 +1,24 @@
 //! From train rows to a bundle.
 
 use septet_kit::{
-    bundle::{Bundle, FORMAT, LineageInput, Manifest, Recorded, TRAIN_ROW},
+    bundle::{Bundle, FORMAT, LineageInput, Manifest},
     drift::Reference,
     matrix::Matrix,
     metrics::Metrics,
-    model::Model,
-    preprocessing::{Preprocessing, Task},
-    table::{Column, Table, Values as Cells},
+    preprocessing::Preprocessing,
+    table::Table,
 };
 
 use crate::{
     algorithm::{HeldOut, Progress, Rows},
     folds,
     plan::{Candidate, Choice, Plan, bags_tell},
+    record::{answers, feature_reference, record},
     rows::Loaded,
-    score::{self, Decision, Metric},
+    score::{Decision, Metric},
     selection,
-    validation::{self, OutOfFold, Parts, decide, predict, targets},
+    validation::{self, OutOfFold, Parts, decide, predict_train, targets},
 };
-
-/// Text of a row that is recorded; JSON may need six times as much.
-const MAX_RECORDED: usize = 64 << 10;
-/// Numbers that are looked at for the figures on train rows: beyond, not all rows are predicted.
-const LOOKS: usize = 1 << 33;
-/// Features in a reference: of many more, the manifest would be as large as the model.
-const MAX_REFERENCED: usize = 5_000;
 
 /// What goes into a bundle besides what is learned.
 #[derive(Clone, Debug)]
@@ -118,7 +111,8 @@ impl Plan {
             seen = Unseen::Bags(held_out);
         }
         let decision = self.decision(&seen, target, &mut notes);
-        let (some, predictions) = ask(&model, features, &mut notes, &mut || parts.repeat());
+        let (some, predictions) =
+            predict_train(&model, features, &mut notes, &mut || parts.repeat());
         let truth = targets(target, &some);
         let mut figures = self.figures("train", &truth, &predictions, decision);
         match &seen {
@@ -281,127 +275,13 @@ impl Plan {
     }
 }
 
-/// Predictions for train rows: for evenly spaced ones, where all would take too long.
-fn ask(
-    model: &Model,
-    features: &Matrix,
-    notes: &mut Vec<String>,
-    report: &mut dyn FnMut(),
-) -> (Vec<u32>, Matrix) {
-    let step = features.rows.div_ceil((LOOKS / model.row_cost()).max(1));
-    let asked: Vec<u32> = (0..features.rows as u32).step_by(step.max(1)).collect();
-    if step <= 1 {
-        return (asked, predict(model, features, report));
-    }
-    notes.push(format!(
-        "the figures on train rows are of {} of {} rows",
-        asked.len(),
-        features.rows
-    ));
-    let predictions = predict(model, &features.take(&asked), report);
-    (asked, predictions)
-}
-
-/// Bins of the features, a column at a time.
-fn feature_reference(
-    preprocessing: &Preprocessing,
-    features: &Matrix,
-    notes: &mut Vec<String>,
-    report: &mut dyn FnMut(),
-) -> Reference {
-    let names = &preprocessing.features;
-    if names.len() > MAX_REFERENCED {
-        notes.push(format!(
-            "drift of features is measured on the first {MAX_REFERENCED} of {}",
-            names.len()
-        ));
-    }
-    let mut reference = Reference {
-        rows: features.rows as u64,
-        columns: vec![],
-    };
-    for (index, name) in names.iter().take(MAX_REFERENCED).enumerate() {
-        let column = Table {
-            rows: features.rows,
-            columns: vec![Column {
-                name: name.clone(),
-                values: Cells::Floats(features.column(index)),
-                nulls: vec![],
-            }],
-        };
-        reference
-            .columns
-            .extend(Reference::fit(&column, &[]).columns);
-        report();
-    }
-    reference
-}
-
-/// Predictions as the one column `prediction`, as infer gives it.
-fn answers(
-    preprocessing: &Preprocessing,
-    predictions: &Matrix,
-    decision: Option<Decision>,
-) -> Table {
-    let values = match preprocessing.task {
-        Task::Classification => Cells::Categories {
-            dictionary: preprocessing.classes.clone(),
-            codes: score::classes(predictions, decision)
-                .into_iter()
-                .map(|class| class as u32)
-                .collect(),
-        },
-        Task::Regression => Cells::Floats(predictions.values.clone()),
-    };
-    Table {
-        rows: predictions.rows,
-        columns: vec![Column {
-            name: "prediction".to_owned(),
-            values,
-            nulls: vec![],
-        }],
-    }
-}
-
-/// The sample's rows with their predictions, but for rows with very long texts.
-fn record(given: &Given, model: &Model, features: &Matrix) -> Result<Recorded, String> {
-    let Given {
-        preprocessing,
-        sample,
-        ..
-    } = given;
-    let short = |row: &u32| {
-        let texts = sample.columns.iter();
-        let lengths = texts
-            .filter_map(|column| column.text(*row as usize))
-            .map(str::len);
-        lengths.sum::<usize>() <= MAX_RECORDED
-    };
-    let kept: Vec<u32> = (0..sample.rows as u32).filter(short).collect();
-    let sample = sample.take(&kept);
-    let raw = preprocessing.check(&sample)?;
-    let rows = if preprocessing.transforms.is_empty() {
-        preprocessing.features(&raw)?
-    } else {
-        let numbers = sample.column(TRAIN_ROW).map(|column| &column.values);
-        let Some(Cells::Integers(numbers)) = numbers else {
-            return Err(format!("the sample has no column {TRAIN_ROW}"));
-        };
-        let mut values = Vec::with_capacity(numbers.len() * features.columns);
-        for number in numbers {
-            let row = usize::try_from(*number).unwrap_or(usize::MAX);
-            values.extend_from_slice(features.row(row));
-        }
-        Matrix::new(numbers.len(), features.columns, values)
-            .ok_or("the sample names rows that the train table does not have")?
-    };
-    Ok(Recorded::new(&raw, &model.predict(&rows)))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use septet_kit::preprocessing::{Encoding, Fitted, Folds, Input};
-    use septet_kit::table::Kind;
+    use septet_kit::{
+        bundle::TRAIN_ROW,
+        preprocessing::{Encoding, Fitted, Folds, Input, Task},
+        table::{Column, Kind, Values as Cells},
+    };
     use serde_json::json;
 
     use super::*;

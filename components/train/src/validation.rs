@@ -19,8 +19,10 @@ const ROWS_COMPARED: usize = 20_000;
 const CELLS: usize = 1 << 25;
 /// Most numbers that are looked at for all predictions, where that grows with the rows.
 const LOOKS: u64 = 1 << 32;
+/// Numbers that are looked at for the figures on train rows: beyond, not all rows are predicted.
+const TRAIN_LOOKS: u64 = 1 << 33;
 /// Numbers that are looked at between two reports: some tens of milliseconds.
-const STEP: usize = 1 << 25;
+const STEP: usize = 1 << 24;
 /// Steps that each part of the work is reported as.
 const PART: u64 = 1_000;
 
@@ -181,6 +183,28 @@ pub(crate) fn predict(model: &Model, features: &Matrix, report: &mut dyn FnMut()
         report();
     }
     predictions
+}
+
+/// Predictions for train rows: for evenly spaced ones, where all would take too long.
+pub(crate) fn predict_train(
+    model: &Model,
+    features: &Matrix,
+    notes: &mut Vec<String>,
+    report: &mut dyn FnMut(),
+) -> (Vec<u32>, Matrix) {
+    let most = (TRAIN_LOOKS / model.row_cost() as u64).max(1);
+    let step = (features.rows as u64).div_ceil(most) as usize;
+    let asked: Vec<u32> = (0..features.rows as u32).step_by(step.max(1)).collect();
+    if step <= 1 {
+        return (asked, predict(model, features, report));
+    }
+    notes.push(format!(
+        "the figures on train rows are of {} of {} rows",
+        asked.len(),
+        features.rows
+    ));
+    let predictions = predict(model, &features.take(&asked), report);
+    (asked, predictions)
 }
 
 /// The targets of these rows.

@@ -7,8 +7,8 @@ use crate::matrix::Matrix;
 const MAX_CLASSES: usize = 1 << 16;
 /// How far from 1 a leaf's shares may sum, because of rounding.
 const ROUNDING: f64 = 1e-6;
-/// Nodes that a walk through a tree passes, about.
-const WALK: usize = 20;
+/// What a walk through a tree costs: some twenty nodes, most of which are not in the cache.
+const WALK: usize = 100;
 
 /// A trained model.
 #[derive(Clone, Debug, PartialEq)]
