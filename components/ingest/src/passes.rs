@@ -249,8 +249,15 @@ mod tests {
             0.0,
         )
         .unwrap();
-        use SchemaKind::{Category, Integer, Text, Timestamp};
-        assert_eq!(kinds(&texts), [Text, Timestamp, Category, Integer]);
+        assert_eq!(
+            kinds(&texts),
+            [
+                SchemaKind::Text,
+                SchemaKind::Timestamp,
+                SchemaKind::Category,
+                SchemaKind::Integer
+            ]
+        );
         assert_eq!(read(&texts).columns[3].nulls, Vec::<u32>::new());
     }
 
@@ -307,7 +314,7 @@ mod tests {
     fn the_kind_is_found_over_the_whole_source() {
         let mut csv = "a,c\n".to_owned();
         for row in 0..20_000 {
-            csv.push_str(&format!("1,{}\n", ["x", "y"][row % 2]));
+            csv.push_str(["1,x\n", "1,y\n"][row % 2]);
         }
         csv.push_str("2.5,a\n");
         let ingested = run(csv.as_bytes(), 0.5).unwrap();

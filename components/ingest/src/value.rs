@@ -110,9 +110,10 @@ pub enum Number {
 /// Which number a text is, without making one of it where its form is enough to tell.
 pub fn number(text: &str) -> Number {
     let bytes = text.as_bytes();
-    let unsigned = match bytes {
-        [b'+' | b'-', rest @ ..] => rest,
-        rest => rest,
+    let unsigned = if let [b'+' | b'-', rest @ ..] = bytes {
+        rest
+    } else {
+        bytes
     };
     match unsigned.first() {
         Some(b'0'..=b'9' | b'.') => {}

@@ -51,7 +51,7 @@ pub(super) struct Footer {
 /// Reads the footer of a file.
 pub(super) fn open<R: Read + Seek>(file: &File<R>) -> Result<Footer, String> {
     let lost = |error: std::io::Error| broken(&error.to_string());
-    let before = file.size().checked_sub(TAIL).unwrap_or_default();
+    let before = file.size().saturating_sub(TAIL);
     let tail = file.exact(before, TAIL as usize).map_err(lost)?;
     let Some(([a, b, c, d], b"PAR1")) = tail.split_first_chunk::<4>() else {
         return Err(broken(

@@ -16,4 +16,7 @@ mod footer;
 mod ingest;
 mod pages;
 
+#[cfg(test)]
+mod tests;
+
 pub use ingest::ingest;

@@ -101,7 +101,8 @@ impl<R: Read + Seek + Send + 'static> Chunks<R> {
                         usize::try_from(column.type_length()).unwrap_or_default()
                     }
                 },
-                has_dictionary: false,
+                is_fixed: column.physical_type() == Type::FIXED_LEN_BYTE_ARRAY,
+                dictionary: None,
             },
         }))
     }
@@ -166,7 +167,9 @@ struct Check {
     optional: bool,
     /// Bytes of a value, if all have as many.
     width: usize,
-    has_dictionary: bool,
+    is_fixed: bool,
+    /// How many values the dictionary has, if there was one.
+    dictionary: Option<u32>,
 }
 
 impl Check {
@@ -175,10 +178,12 @@ impl Check {
             Page::DictionaryPage {
                 buf, num_values, ..
             } => {
-                if *num_values == 0 && !buf.is_empty() {
+                let fits = !self.is_fixed
+                    || (*num_values as usize).checked_mul(self.width) == Some(buf.len());
+                if !fits || (*num_values == 0 && !buf.is_empty()) {
                     return Err(broken("a dictionary has other values than it says"));
                 }
-                self.has_dictionary = true;
+                self.dictionary = Some(*num_values);
                 return Ok(());
             }
             Page::DataPage {
@@ -228,20 +233,87 @@ impl Check {
     }
 
     fn values(&self, encoding: Encoding, there: u32, values: &[u8]) -> Result<()> {
-        #[expect(deprecated, reason = "old files have it")]
-        let dictionary = matches!(
-            encoding,
-            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY
-        );
-        if dictionary && !self.has_dictionary {
-            return Err(broken("a page needs a dictionary that is not there"));
-        }
-        let split = encoding == Encoding::BYTE_STREAM_SPLIT;
-        if split && (there as usize).checked_mul(self.width) != Some(values.len()) {
-            return Err(broken("a page has other values than it says"));
+        let other = || broken("a page has other values than it says");
+        match encoding {
+            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
+                let dictionary = self
+                    .dictionary
+                    .ok_or_else(|| broken("a page needs a dictionary that is not there"))?;
+                let (width, codes) = values.split_first().ok_or_else(other)?;
+                if *width > 32 || (self.is_fixed && !are_below(codes, *width, there, dictionary)) {
+                    return Err(broken("a page points past its dictionary"));
+                }
+            }
+            Encoding::RLE => {
+                prefixed(values).ok_or_else(other)?;
+            }
+            Encoding::BYTE_STREAM_SPLIT
+                if (there as usize).checked_mul(self.width) != Some(values.len()) =>
+            {
+                return Err(other());
+            }
+            Encoding::DELTA_BINARY_PACKED
+            | Encoding::DELTA_LENGTH_BYTE_ARRAY
+            | Encoding::DELTA_BYTE_ARRAY => {
+                // The decoders reserve memory for as many values as are told: after the size of a
+                // block and the number of its parts.
+                let told = varint(values)
+                    .and_then(|(_, rest)| varint(rest))
+                    .and_then(|(_, rest)| varint(rest));
+                if told.is_none_or(|(told, _)| told > u64::from(there)) {
+                    return Err(other());
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
+}
+
+/// Whether the first `there` codes of `width` bits, in the runs that [`count`] reads too, are
+/// below `limit`.
+fn are_below(mut codes: &[u8], width: u8, there: u32, limit: u32) -> bool {
+    let mut left = u64::from(there);
+    while left > 0 {
+        let Some((header, rest)) = varint(codes) else {
+            // The decoder gives as many as there are.
+            return true;
+        };
+        let run = header >> 1;
+        let length = if header & 1 == 0 {
+            let bytes = usize::from(width).div_ceil(8);
+            let code = rest.get(..bytes).unwrap_or(rest);
+            let code = code
+                .iter()
+                .rev()
+                .fold(0_u64, |code, byte| (code << 8) | u64::from(*byte));
+            if run > 0 && code >= u64::from(limit) {
+                return false;
+            }
+            left -= run.min(left);
+            bytes
+        } else {
+            let now = run.saturating_mul(8).min(left);
+            let mut bits = rest.iter();
+            let (mut held, mut holds) = (0_u64, 0);
+            for _ in 0..now {
+                while holds < width {
+                    let Some(byte) = bits.next() else { return true };
+                    held |= u64::from(*byte) << holds;
+                    holds += 8;
+                }
+                if held & ((1 << width) - 1) >= u64::from(limit) {
+                    return false;
+                }
+                held >>= width;
+                holds -= width;
+            }
+            left -= now;
+            usize::try_from(run.saturating_mul(u64::from(width))).unwrap_or(usize::MAX)
+        };
+        codes = rest.get(length.min(rest.len())..).unwrap_or_default();
+    }
+    true
 }
 
 /// The levels of a page, which their length comes before, and its values.
@@ -303,6 +375,17 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_past_a_dictionary_are_seen() {
+        // A run of three sevens of three bits; then 0 to 7, bit-packed.
+        let codes = [6, 7, 3, 0b1000_1000, 0b1100_0110, 0b1111_1010];
+        assert!(are_below(&codes, 3, 11, 8));
+        assert!(!are_below(&codes, 3, 11, 7));
+        assert!(are_below(&codes[2..], 3, 7, 7));
+        assert!(!are_below(&codes[2..], 3, 8, 7));
+        assert!(are_below(&[], 3, 8, 1));
+    }
 
     #[test]
     fn levels_are_counted_or_refused() {
