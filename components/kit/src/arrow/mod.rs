@@ -15,7 +15,7 @@ mod values;
 mod write;
 
 pub use read::{Reader, read};
-pub use write::{Writer, record_batch, schema, write};
+pub use write::{Writer, write};
 
 /// Rows of a batch: what one call of a transform or a model takes at most.
 pub const BATCH: usize = 8_192;
