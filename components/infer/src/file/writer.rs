@@ -62,7 +62,10 @@ pub(super) fn unwritable(error: &dyn std::fmt::Display) -> String {
 #[cfg(test)]
 mod tests {
     use ::parquet::{
-        file::reader::{FileReader, SerializedFileReader},
+        file::{
+            metadata::RowGroupMetaData,
+            reader::{FileReader, SerializedFileReader},
+        },
         record::Field as Value,
     };
     use septet_kit::table::{Column, Values};
@@ -189,7 +192,7 @@ mod tests {
         let bytes = bytes::Bytes::from(file.finish().unwrap());
         let reader = SerializedFileReader::new(bytes).unwrap();
         let groups = reader.metadata().row_groups();
-        let rows: Vec<i64> = groups.iter().map(|group| group.num_rows()).collect();
+        let rows: Vec<i64> = groups.iter().map(RowGroupMetaData::num_rows).collect();
         assert_eq!(rows, [200_000, 100_000]);
         let last = reader.get_row_iter(None).unwrap().last().unwrap().unwrap();
         let value = last.get_column_iter().next().unwrap().1;
