@@ -61,9 +61,13 @@ pub(super) fn unwritable(error: &dyn std::fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-
-    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+    use ::parquet::{
+        file::{
+            metadata::RowGroupMetaData,
+            reader::{FileReader, SerializedFileReader},
+        },
+        record::Field as Value,
+    };
     use septet_kit::table::{Column, Values};
 
     use super::*;
@@ -136,25 +140,66 @@ mod tests {
     fn rows_are_parquet_and_equal_rows_equal_bytes() {
         let bytes = write(Format::Parquet);
         assert_eq!(bytes, write(Format::Parquet));
-        let reader = ParquetRecordBatchReader::try_new(bytes::Bytes::from(bytes), 1_024).unwrap();
-        // Through Arrow, which the kit reads.
-        let mut table: Option<Table> = None;
-        for batch in reader {
-            let batch = batch.unwrap();
-            let mut file =
-                arrow_ipc::writer::FileWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let rows = reader.get_row_iter(None).unwrap();
+        let rows: Vec<Vec<Value>> = rows
+            .map(|row| {
+                let row = row.unwrap();
+                row.get_column_iter()
+                    .map(|(_, value)| value.clone())
+                    .collect()
+            })
+            .collect();
+        let text = |text: &str| Value::Str(text.to_owned());
+        let last = [
+            Value::Long(i64::MAX),
+            text("d"),
+            Value::Double(5e-324),
+            Value::Null,
+        ];
+        assert_eq!(
+            rows,
+            [
+                [
+                    Value::Long(2),
+                    text("a \"b\", c"),
+                    Value::Double(0.1 + 0.2),
+                    Value::Null
+                ],
+                [Value::Long(3), Value::Null, Value::Null, text("line\n1")],
+                last.clone(),
+                last
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_file_of_parquet_has_several_groups() {
+        let codes = (0..100_000).map(|row| row % 3).collect();
+        let dictionary = ["a", "b", "c"].map(ToOwned::to_owned).to_vec();
+        let batch = Table {
+            rows: 100_000,
+            columns: vec![Column {
+                name: "c".to_owned(),
+                values: Values::Categories { dictionary, codes },
+                nulls: (0..50_000).collect(),
+            }],
+        };
+        let mut file = File::new(Vec::new(), Format::Parquet, batch.fields()).unwrap();
+        for _ in 0..3 {
             file.write(&batch).unwrap();
-            let read = arrow::read(Cursor::new(file.into_inner().unwrap())).unwrap();
-            match &mut table {
-                Some(table) => table.append(read).unwrap(),
-                None => table = Some(read),
-            }
         }
-        let read = table.unwrap();
-        assert_eq!(read.rows, 4);
-        for (read, written) in read.columns.iter().zip(super::tests::table().columns) {
-            let labels = |column: &Column| (0..3).map(|row| column.label(row)).collect::<Vec<_>>();
-            assert_eq!(labels(read), labels(&written));
-        }
+        let bytes = bytes::Bytes::from(file.finish().unwrap());
+        let reader = SerializedFileReader::new(bytes).unwrap();
+        let groups = reader.metadata().row_groups();
+        let rows: Vec<i64> = groups.iter().map(RowGroupMetaData::num_rows).collect();
+        assert_eq!(rows, [200_000, 100_000]);
+        let last = reader.get_row_iter(None).unwrap().last().unwrap().unwrap();
+        let value = last.get_column_iter().next().unwrap().1;
+        assert_eq!(*value, Value::Str("a".to_owned()));
+        let empty = File::new(Vec::new(), Format::Parquet, batch.fields()).unwrap();
+        let bytes = bytes::Bytes::from(empty.finish().unwrap());
+        let reader = SerializedFileReader::new(bytes).unwrap();
+        assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
     }
 }

@@ -16,7 +16,7 @@ mod write;
 
 pub use read::{Reader, read, to_column};
 pub use values::kind;
-pub use write::{Writer, record_batch, schema, write};
+pub use write::{Writer, write};
 
 /// Rows of a batch: what one call of a transform or a model takes at most.
 pub const BATCH: usize = 8_192;

@@ -26,7 +26,12 @@ pub struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// Begins a file of these columns.
     pub fn new(writer: W, fields: Vec<Field>) -> Result<Self, String> {
-        let schema = schema(&fields);
+        let schema = Arc::new(Schema::new(
+            fields
+                .iter()
+                .map(|field| ArrowField::new(&field.name, data_type(field.kind), true))
+                .collect::<Vec<_>>(),
+        ));
         let inner = FileWriter::try_new(writer, &schema).map_err(told)?;
         Ok(Self {
             inner,
@@ -67,30 +72,16 @@ impl<W: Write> Writer<W> {
         if table.rows == 0 {
             return Ok(());
         }
-        let batch = record_batch(&self.schema, table)?;
+        let arrays = table
+            .columns
+            .iter()
+            .map(array)
+            .collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(table.rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(told)?;
         self.inner.write(&batch).map_err(told)
     }
-}
-
-/// Arrow's schema of these columns, for writers of other files.
-pub fn schema(fields: &[Field]) -> SchemaRef {
-    let fields = fields.iter();
-    Arc::new(Schema::new(
-        fields
-            .map(|field| ArrowField::new(&field.name, data_type(field.kind), true))
-            .collect::<Vec<_>>(),
-    ))
-}
-
-/// The rows of `table` as Arrow's, for writers of other files; `schema` is that of its columns.
-pub fn record_batch(schema: &SchemaRef, table: &Table) -> Result<RecordBatch, String> {
-    let arrays = table
-        .columns
-        .iter()
-        .map(array)
-        .collect::<Result<Vec<_>, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(table.rows));
-    RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(told)
 }
 
 /// A whole table as a file.
