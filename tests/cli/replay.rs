@@ -36,7 +36,7 @@ fn a_second_identical_run_executes_nothing() {
 }
 
 #[test]
-fn after_a_rollback_the_same_run_is_evaluated_and_promoted_afresh() {
+fn after_a_rollback_the_same_run_is_evaluated_afresh_and_promoted_by_hand() {
     let here = Workplace::new();
     let forest = ["--algorithm", "random-forest"];
     let first = run(&here, &forest);
@@ -52,9 +52,14 @@ fn after_a_rollback_the_same_run_is_evaluated_and_promoted_afresh() {
 
     let again = run(&here, &["--param", "C=0.9"]);
     assert_eq!(cached(&again), [true, true, true, false, false], "{again}");
-    assert_eq!(again["deployed"]["version"], 2);
+    assert_eq!(again["deployed"], Value::Null, "{again}");
+    assert_eq!(again["barred"], true, "{again}");
+    let shown = here.septet(&["models", "show", "penguins"]).ok();
+    assert!(shown.stdout.contains("(rolled back)"), "{}", shown.stdout);
+    here.septet(&["models", "promote", "penguins@2"]).ok();
     let replay = run(&here, &["--param", "C=0.9"]);
     assert_eq!(cached(&replay), [true; 5], "{replay}");
+    assert_eq!(replay["deployed"]["version"], 2);
 
     let log = here.septet(&["models", "log", "penguins", "--json"]).json();
     let moves: Vec<_> = log["log"]

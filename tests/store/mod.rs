@@ -11,6 +11,7 @@ mod conformance;
 mod faults;
 mod folder;
 mod model;
+mod pins;
 mod protocol;
 mod registry;
 mod runs;

@@ -74,7 +74,7 @@ fn a_candidate_meets_the_champion_of_its_time() {
 }
 
 #[test]
-fn after_a_rollback_the_same_run_is_evaluated_and_promoted_afresh() {
+fn after_a_rollback_the_same_run_is_evaluated_afresh_and_promoted_by_hand() {
     let bench = Bench::new();
     block_on(async {
         let registry = bench.pipeline.registry();
@@ -84,8 +84,19 @@ fn after_a_rollback_the_same_run_is_evaluated_and_promoted_afresh() {
         let back = registry.rollback("iris", "champion", "a person", "w").await;
         assert_eq!(back.unwrap(), 1);
         assert_eq!(bench.champion().await, (1, 3));
-        bench.train(2.0).await;
+        // It passes the gate again, but only a person brings back what a person took away.
+        let barred = bench.train(2.0).await;
         assert_eq!(bench.account.take(), [EVALUATE, DEPLOY]);
+        assert_eq!(bench.champion().await, (1, 3));
+        let deploy = barred.last_commit(Stage::Deploy).unwrap();
+        let change = barred.change(&deploy.invocation).unwrap();
+        let alias = "champion".to_owned();
+        assert_eq!(change.alias, Some((alias, AliasResult::Barred)));
+        let rows = bench.pipeline.rows(&barred.id).await.unwrap();
+        let note = rows.last().unwrap().notes.last().unwrap();
+        assert!(note.contains("`septet models promote iris@2`"), "{note}");
+        let promoted = registry.promote("iris", "champion", 2, "a person", "w");
+        promoted.await.unwrap();
         assert_eq!(bench.champion().await, (2, 4));
         bench.train(2.0).await;
         assert_eq!(bench.account.take(), []);

@@ -13,7 +13,7 @@ use septet::{
         AliasChange, Artifact, Call, Digest, Disposition, Executed, Metric, Outcome, Proposal,
         Stage, StageMessage,
     },
-    pipeline::{Executor, PinnedModel, Pipeline, Progress, RunKind, RunRequest, Source},
+    pipeline::{Executor, Pinned, PinnedModel, Pipeline, Progress, RunKind, RunRequest, Source},
     store::Store,
 };
 use serde_json::{Value, json};
@@ -95,7 +95,10 @@ impl Stages {
 
     async fn run(&self, call: &Call) -> anyhow::Result<Executed> {
         let parameters: Value = serde_json::from_str(&call.parameters)?;
-        let inputs: Vec<_> = call.inputs.iter().map(|i| (&i.name, i.digest)).collect();
+        // What is pinned does not change what comes of the rows here.
+        let pinned = |input: &&Artifact| matches!(input.name.as_str(), "schema" | "split");
+        let inputs = call.inputs.iter().filter(|input| !pinned(input));
+        let inputs: Vec<_> = inputs.map(|i| (&i.name, i.digest)).collect();
         let from = Digest::of(format!("{:?} {inputs:?} {}", call.stage, call.seed).as_bytes());
         let mut content = json!({ "from": from, "parameters": parameters });
         let (mut messages, mut proposals) = (vec![], vec![]);
@@ -139,6 +142,9 @@ impl Stages {
             content["name"] = (*name).into();
             outcome.outputs.push(self.put(name, &content).await?);
         }
+        if call.stage == Stage::Preprocess && parameters["end"].is_u64() {
+            outcome.outputs.extend(self.pins(call, &parameters).await?);
+        }
         outcome.metrics.push(Metric {
             name: "inputs".to_owned(),
             value: inputs.len() as f64,
@@ -148,6 +154,27 @@ impl Stages {
             proposals,
             ..answered(Disposition::Ok(outcome))
         })
+    }
+
+    /// The schema that is given, else one; and a split that grows with the `end` of the data.
+    async fn pins(&self, call: &Call, parameters: &Value) -> anyhow::Result<Vec<Artifact>> {
+        let given = |name: &str| call.inputs.iter().find(|input| input.name == name);
+        let schema = match given("schema") {
+            Some(schema) => schema.clone(),
+            None => self.put("schema", &json!({ "columns": ["a"] })).await?,
+        };
+        let seen = match given("split") {
+            Some(split) => self.read(&split.digest).await?["seen"].as_u64(),
+            None => None,
+        };
+        let seen = seen.max(parameters["end"].as_u64());
+        let split = self.put("split", &json!({ "seen": seen })).await?;
+        let proposed = json!({ "columns": ["a", "b"] });
+        Ok(vec![
+            schema,
+            split,
+            self.put("proposed-schema", &proposed).await?,
+        ])
     }
 
     async fn gate(&self, call: &Call) -> anyhow::Result<bool> {
@@ -225,6 +252,9 @@ pub async fn train(store: &Store, quality: f64) -> RunRequest {
         model: None,
         transforms: vec![],
         created: "2026-01-01T00:00:00.000Z".to_owned(),
+        tests: 0,
+        declared: None,
+        pinned: Pinned::default(),
     }
 }
 

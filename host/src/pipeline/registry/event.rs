@@ -135,3 +135,19 @@ pub(super) fn read_chain(
     }
     Ok((entries, previous))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_of_an_older_log_is_read_and_written_as_it_was() {
+        let digest = Digest::of(b"x");
+        let old = format!(
+            r#"{{"number":1,"bundle":"{digest}","bundle_size":1,"infer":"{digest}","summary":"{{}}","run":"r"}}"#
+        );
+        let read: Registration = serde_json::from_str(&old).unwrap();
+        assert!(read.split.is_none() && read.tests.is_empty());
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+    }
+}
