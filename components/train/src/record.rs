@@ -54,7 +54,7 @@ pub(crate) fn feature_reference(
     reference
 }
 
-/// Predictions as the one column `prediction`, as infer gives it.
+/// Predictions as infer gives them: `prediction` and, of two classes, the positive one's probability.
 pub(crate) fn answers(
     preprocessing: &Preprocessing,
     predictions: &Matrix,
@@ -70,13 +70,22 @@ pub(crate) fn answers(
         },
         Task::Regression => Cells::Floats(predictions.values.clone()),
     };
+    let column = |name: String, values| Column {
+        name,
+        values,
+        nulls: vec![],
+    };
+    let mut columns = vec![column("prediction".to_owned(), values)];
+    // As infer names it: monitor compares how probable the positive class is, too.
+    let positive = preprocessing.positive.as_ref();
+    let at = positive.and_then(|name| preprocessing.classes.iter().position(|c| c == name));
+    if let (Some(name), Some(at)) = (positive, at) {
+        let values = Cells::Floats(predictions.column(at));
+        columns.push(column(format!("probability_{name}"), values));
+    }
     Table {
         rows: predictions.rows,
-        columns: vec![Column {
-            name: "prediction".to_owned(),
-            values,
-            nulls: vec![],
-        }],
+        columns,
     }
 }
 

@@ -154,15 +154,15 @@ fn check_chunk(column: &ColumnChunkMetaData, size: u64) -> Result<(), String> {
         Compression::UNCOMPRESSED
         | Compression::SNAPPY
         | Compression::GZIP(_)
-        | Compression::BROTLI(_)
         | Compression::LZ4
         | Compression::LZ4_RAW => return Ok(()),
         Compression::ZSTD(_) => "zstd",
+        Compression::BROTLI(_) => "brotli",
         Compression::LZO => "lzo",
     };
     Err(format!(
         "column '{name}' is compressed with {codec}, which is not read: write the file with \
-         snappy, gzip, brotli, lz4 or none, for example by pandas' to_parquet(path, \
+         snappy, gzip, lz4 or none, for example by pandas' to_parquet(path, \
          compression='snappy')"
     ))
 }

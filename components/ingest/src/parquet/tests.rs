@@ -10,7 +10,7 @@ use arrow_array::{
 };
 use parquet::{
     arrow::ArrowWriter,
-    basic::{BrotliLevel, Compression, GzipLevel},
+    basic::{Compression, GzipLevel},
     file::properties::WriterProperties,
 };
 use septet_kit::{
@@ -170,7 +170,6 @@ fn codecs_are_read_or_named() {
     for codec in [
         Compression::SNAPPY,
         Compression::GZIP(GzipLevel::default()),
-        Compression::BROTLI(BrotliLevel::default()),
         Compression::LZ4,
         Compression::LZ4_RAW,
     ] {

@@ -62,14 +62,15 @@ impl Split {
             Rule::Time {
                 column,
                 cut,
-                seen,
+                until,
+                least: _,
                 retired,
             } => {
                 let apart = retired.len() <= MAX_WINDOWS
                     && retired.iter().all(|window| window.after < window.until)
                     && retired.is_sorted_by(|left, right| left.until < right.after)
                     && retired.last().is_none_or(|window| window.until <= *cut);
-                if !apart || cut > seen {
+                if !apart || cut >= until {
                     return wrong(
                         "the windows ascend and end before the cut, and that before the end",
                     );
@@ -107,11 +108,12 @@ mod tests {
         }
     }
 
-    fn time(cut: i64, seen: i64, retired: &[(i64, i64)]) -> Split {
+    fn time(cut: i64, until: i64, retired: &[(i64, i64)]) -> Split {
         split(Rule::Time {
             column: "at".to_owned(),
             cut,
-            seen,
+            until,
+            least: 1,
             retired: retired
                 .iter()
                 .map(|(after, until)| Window {
@@ -140,7 +142,7 @@ mod tests {
         let json = serde_json::to_string(&time(3, 9, &[])).unwrap();
         assert_eq!(
             json,
-            r#"{"format":1,"test_share":0.2,"rule":{"time":{"column":"at","cut":3,"seen":9,"retired":[]}}}"#
+            r#"{"format":1,"test_share":0.2,"rule":{"time":{"column":"at","cut":3,"until":9,"least":2,"retired":[]}}}"#
         );
     }
 

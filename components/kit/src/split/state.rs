@@ -61,14 +61,16 @@ pub enum Rule {
         /// Of every row.
         threshold: u64,
     },
-    /// A row later than the cut is for the test.
+    /// A row later than the cut, up to the end of the window, is for the test.
     Time {
         /// The column: microseconds since 1970, or whole numbers that grow with time.
         column: String,
         /// The last moment that is trained on.
         cut: i64,
-        /// The last moment that any version has seen; not before the cut.
-        seen: i64,
+        /// The end of the window, after the cut: later rows wait for the next cut.
+        until: i64,
+        /// Rows that a later window must have.
+        least: u64,
         /// Windows that were tested on before: neither trained nor tested on again. Ascending,
         /// apart from each other and not after the cut.
         retired: Vec<Window>,

@@ -3,7 +3,7 @@
 use septet_kit::{
     preprocessing::{Folds, Task},
     show::shown,
-    split::{FORMAT, Rule, Split},
+    split::{FORMAT, Rule, Split, Window},
     table::{Column, RESERVED, Table, Values, timestamp_label},
 };
 
@@ -226,11 +226,22 @@ impl Now<'_> {
             }
             None => self.split(time::rule(column, &moments, self.share)?),
         };
-        let Rule::Time { cut, retired, .. } = &split.rule else {
+        let Rule::Time {
+            cut,
+            until,
+            retired,
+            ..
+        } = &split.rule
+        else {
             return Err(UNSOUND.to_owned());
         };
-        let sides = time::sides(&moments, *cut, retired);
-        time_notes(column, &sides, *cut, self.share, notes);
+        let window = Window {
+            after: *cut,
+            until: *until,
+        };
+        let sides = time::sides(&moments, window, retired);
+        let waiting = moments.iter().flatten().filter(|moment| **moment > *until);
+        time_notes(column, &sides, window, waiting.count(), notes);
         let units = moments.iter().map(|m| m.unwrap_or_default() as f64);
         Ok((sides, units.collect(), Folds::Time, split))
     }
@@ -351,17 +362,25 @@ fn units(digests: &[Digest]) -> Vec<f64> {
     digests.iter().map(|digest| digest.unit()).collect()
 }
 
-fn time_notes(column: &Column, sides: &[Side], cut: i64, share: f64, notes: &mut Vec<String>) {
+fn time_notes(
+    column: &Column,
+    sides: &[Side],
+    window: Window,
+    waiting: usize,
+    notes: &mut Vec<String>,
+) {
     let name = shown(&column.name, 80);
     let count = |side| sides.iter().filter(|s| **s == side).count();
-    let (train, test, out) = (count(Side::Train), count(Side::Test), count(Side::Out));
-    let moment = match &column.values {
-        Values::Timestamps(_) => timestamp_label(cut),
-        _ => cut.to_string(),
+    let (test, out) = (count(Side::Test), count(Side::Out));
+    let moment = |moment| match &column.values {
+        Values::Timestamps(_) => timestamp_label(moment),
+        _ => moment.to_string(),
     };
     notes.push(format!(
-        "tested on {} later than '{name}' {moment}",
-        notes::rows(test)
+        "tested on {} with '{name}' after {}, up to {}",
+        notes::rows(test),
+        moment(window.after),
+        moment(window.until)
     ));
     let nulls = column.nulls.len();
     if nulls > 0 {
@@ -370,20 +389,16 @@ fn time_notes(column: &Column, sides: &[Side], cut: i64, share: f64, notes: &mut
             notes::rows(nulls)
         ));
     }
-    if out > nulls {
+    if waiting > 0 {
         notes.push(format!(
-            "{} left out, because earlier versions were tested on their time",
-            notes::rows(out - nulls)
+            "{} later than that wait until they are enough to be trained and tested on",
+            notes::rows(waiting)
         ));
     }
-    let now = test as f64 / (train + test).max(1) as f64;
-    if now > 2.0 * share {
+    if out > nulls + waiting {
         notes.push(format!(
-            "the test has grown to {:.0} % of the rows, because no version brought so many later \
-             rows at once that {:.0} % of all are later than those seen: train less often, or \
-             under another model name",
-            now * 100.0,
-            share * 100.0
+            "{} left out, because earlier versions were tested on their time",
+            notes::rows(out - nulls - waiting)
         ));
     }
 }

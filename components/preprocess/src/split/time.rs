@@ -1,4 +1,10 @@
-//! By time: later rows are for the test, behind a cut that only moves on.
+//! By time: a window of later rows is for the test, behind a cut that only moves on.
+//!
+//! A row that was tested on is never trained on, so a window that the cut moves past is lost to the
+//! training. If every new row were in the window at once, a model that is trained every day would
+//! never learn from a new row. So the window has an end: rows later than it wait, on neither side,
+//! until they are enough to be cut themselves. Then the old window is retired, most of the rows
+//! that waited are trained on, and the latest of them are the new window.
 
 use septet_kit::{
     show::shown,
@@ -24,10 +30,13 @@ pub(super) fn moments(column: &Column) -> Result<Vec<Option<i64>>, String> {
     }
 }
 
+/// A window of so many rows is large enough, however many the first one had.
+const ENOUGH: u64 = 1_000;
+
 /// The rule of version 1.
 pub(super) fn rule(column: &Column, moments: &[Option<i64>], share: f64) -> Result<Rule, String> {
     let sorted = sorted(moments);
-    let (Some(cut), Some(seen)) = (ideal(&sorted, share), sorted.last()) else {
+    let (Some(cut), Some(until)) = (ideal(&sorted, share), sorted.last()) else {
         return Err(format!(
             "the time '{}' is not two different moments: nothing is later than the rest",
             shown(&column.name, 80)
@@ -36,36 +45,43 @@ pub(super) fn rule(column: &Column, moments: &[Option<i64>], share: f64) -> Resu
     Ok(Rule::Time {
         column: column.name.clone(),
         cut,
-        seen: *seen,
+        until: *until,
+        least: (later(&sorted, cut) / 2).clamp(1, ENOUGH),
         retired: Vec::new(),
     })
 }
 
-/// Moves a rule on to the rows of a later version.
-///
-/// The cut moves only past all that was ever seen: what was tested on before is then retired. So
-/// no row for the test was trained on before, and none is trained on later.
+/// Moves a rule on to the rows of a later version, if enough of them are later than its window.
 pub(super) fn advance(rule: &mut Rule, moments: &[Option<i64>], share: f64) {
     let Rule::Time {
-        cut, seen, retired, ..
+        cut,
+        until,
+        least,
+        retired,
+        ..
     } = rule
     else {
         return;
     };
-    let sorted = sorted(moments);
-    if let Some(ideal) = ideal(&sorted, share)
-        && ideal > *seen
-    {
-        match retired.last_mut() {
-            Some(last) if last.until == *cut => last.until = *seen,
-            _ => retired.push(Window {
-                after: *cut,
-                until: *seen,
-            }),
-        }
-        *cut = ideal;
+    let mut waiting = sorted(moments);
+    waiting.retain(|moment| *moment > *until);
+    let Some(next) = ideal(&waiting, share) else {
+        return;
+    };
+    if later(&waiting, next) < *least {
+        return;
     }
-    *seen = (*seen).max(sorted.last().copied().unwrap_or(*seen));
+    retired.push(Window {
+        after: *cut,
+        until: *until,
+    });
+    *cut = next;
+    *until = waiting.last().copied().unwrap_or(next);
+}
+
+/// How many of sorted moments are later than this one.
+fn later(sorted: &[i64], moment: i64) -> u64 {
+    (sorted.len() - sorted.partition_point(|other| *other <= moment)) as u64
 }
 
 fn sorted(moments: &[Option<i64>]) -> Vec<i64> {
@@ -93,15 +109,15 @@ fn ideal(sorted: &[i64], share: f64) -> Option<i64> {
     best.map(|(_, moment)| moment)
 }
 
-/// The side of each row; one without a time, or in a window that was retired, is on none.
-pub(super) fn sides(moments: &[Option<i64>], cut: i64, retired: &[Window]) -> Vec<Side> {
+/// The side of each row; one without a time, in a window that was retired, or that waits for the
+/// next cut, is on none.
+pub(super) fn sides(moments: &[Option<i64>], window: Window, retired: &[Window]) -> Vec<Side> {
     moments
         .iter()
         .map(|moment| match moment {
-            None => Side::Out,
-            Some(moment) if *moment > cut => Side::Test,
-            Some(moment) if is_retired(*moment, retired) => Side::Out,
-            Some(_) => Side::Train,
+            Some(moment) if window.has(*moment) => Side::Test,
+            Some(moment) if *moment <= window.after && !is_retired(*moment, retired) => Side::Train,
+            _ => Side::Out,
         })
         .collect()
 }
@@ -131,56 +147,76 @@ mod tests {
 
     fn state(rule: &Rule) -> (i64, i64, Vec<(i64, i64)>) {
         let Rule::Time {
-            cut, seen, retired, ..
+            cut,
+            until,
+            retired,
+            ..
         } = rule
         else {
             panic!("it is by time");
         };
         let windows = retired.iter().map(|window| (window.after, window.until));
-        (*cut, *seen, windows.collect())
+        (*cut, *until, windows.collect())
     }
 
     #[test]
-    fn a_little_more_only_makes_the_window_grow() {
+    fn a_few_later_rows_wait() {
         let mut rule = first();
         assert_eq!(state(&rule), (80, 100, vec![]));
-        advance(&mut rule, &moments(1..=110), 0.2);
-        assert_eq!(state(&rule), (80, 110, vec![]));
+        advance(&mut rule, &moments(1..=130), 0.2);
+        assert_eq!(state(&rule), (80, 100, vec![]));
         // Rows that are gone take nothing back.
         advance(&mut rule, &moments(1..=90), 0.2);
-        assert_eq!(state(&rule), (80, 110, vec![]));
+        assert_eq!(state(&rule), (80, 100, vec![]));
     }
 
     #[test]
-    fn enough_more_retires_the_window() {
+    fn enough_later_rows_retire_the_window() {
         let mut rule = first();
-        advance(&mut rule, &moments(1..=200), 0.2);
-        assert_eq!(state(&rule), (160, 200, vec![(80, 100)]));
-        advance(&mut rule, &moments(1..=300), 0.2);
-        assert_eq!(state(&rule), (240, 300, vec![(80, 100), (160, 200)]));
-        let Rule::Time { cut, retired, .. } = &rule else {
+        // A window has half of the first one's 20 rows: it takes 50 later rows.
+        advance(&mut rule, &moments(1..=150), 0.2);
+        assert_eq!(state(&rule), (140, 150, vec![(80, 100)]));
+        advance(&mut rule, &moments(1..=350), 0.2);
+        assert_eq!(state(&rule), (310, 350, vec![(80, 100), (140, 150)]));
+        let Rule::Time { retired, .. } = &rule else {
             panic!("it is by time");
         };
-        let sides = sides(&moments(79..=300), *cut, retired);
-        let out = sides.iter().filter(|side| **side == Side::Out).count();
-        assert_eq!(out, 60);
-        assert_eq!(sides[..3], [Side::Train, Side::Train, Side::Out]);
-        assert_eq!(sides[21..23], [Side::Out, Side::Train]);
+        let window = Window {
+            after: 310,
+            until: 350,
+        };
+        let sides = sides(&moments(1..=360), window, retired);
+        let count = |side| sides.iter().filter(|s| **s == side).count();
+        assert_eq!(count(Side::Test), 40);
+        assert_eq!(count(Side::Train), 310 - 20 - 10);
+        assert_eq!(count(Side::Out), 20 + 10 + 10);
+        assert_eq!(sides[79..82], [Side::Train, Side::Out, Side::Out]);
+        assert_eq!(sides[99..101], [Side::Out, Side::Train]);
     }
 
     #[test]
-    fn windows_that_touch_become_one() {
-        let mut rule = Rule::Time {
-            column: "at".to_owned(),
-            cut: 100,
-            seen: 110,
-            retired: vec![Window {
-                after: 80,
-                until: 100,
-            }],
-        };
-        advance(&mut rule, &moments(1..=200), 0.2);
-        assert_eq!(state(&rule), (160, 200, vec![(80, 110)]));
+    fn a_model_of_every_day_goes_on_learning() {
+        let mut rule = first();
+        let mut trained = 0;
+        for end in 101..=1000 {
+            advance(&mut rule, &moments(1..=end), 0.2);
+            let Rule::Time {
+                cut,
+                until,
+                retired,
+                ..
+            } = &rule
+            else {
+                panic!("it is by time");
+            };
+            let window = Window {
+                after: *cut,
+                until: *until,
+            };
+            let sides = sides(&moments(1..=end), window, retired);
+            trained = sides.iter().filter(|side| **side == Side::Train).count();
+        }
+        assert!(trained > 700, "{trained} of 1000");
     }
 
     #[test]
