@@ -47,8 +47,7 @@ impl bindings::exports::septet::pipeline::stage::Guest for Component {
 bindings::export!(Component with_types_in bindings);
 
 fn run(invocation: &Invocation) -> Result<Outcome, String> {
-    let parameters: Parameters = call::parameters(invocation)?;
-    parameters.check()?;
+    let mut parameters: Parameters = call::parameters(invocation)?;
     let inputs = |name: &str| call::inputs(invocation, name);
     let pinned = match inputs("schema").next() {
         Some(_) => Some(Schema::parse(&one(
@@ -62,6 +61,10 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
         Some(_) => Some(Split::parse(&one(invocation, "split", split::MAX_BYTES)?)?),
         None => None,
     };
+    if let Some(split) = &pinned_split {
+        parameters.follow(&split.rule);
+    }
+    parameters.check()?;
     let open = |part| arrow::Reader::open(BlobReader::open(part)?);
     let size = inputs("table")
         .chain(inputs("test-table"))

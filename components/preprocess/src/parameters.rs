@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use septet_kit::{show::shown, table::RESERVED};
+use septet_kit::{show::shown, split::Rule, table::RESERVED};
 use serde::Deserialize;
 
 use crate::{
@@ -67,9 +67,10 @@ pub struct Parameters {
     /// What is predicted.
     #[serde(default)]
     pub task: AskedTask,
-    /// Which rows are for the test; fixed by the first version of a model name.
+    /// Which rows are for the test; fixed by the first version of a model name. None: as it is
+    /// pinned, else whole groups where their column is named, else by hash.
     #[serde(default)]
-    pub split: AskedSplit,
+    pub split: Option<AskedSplit>,
     /// The column of the groups of the split `group`.
     #[serde(default)]
     pub group: Option<String>,
@@ -131,7 +132,7 @@ impl Parameters {
                 self.transforms.len()
             ));
         }
-        let is = |split| self.split == split;
+        let is = |split| self.kind() == split;
         for (split, name, column) in [
             (AskedSplit::Group, "group", &self.group),
             (AskedSplit::Time, "time", &self.time),
@@ -174,6 +175,38 @@ impl Parameters {
         Ok(())
     }
 
+    /// Which rows are for the test.
+    pub fn kind(&self) -> AskedSplit {
+        let unsaid = if self.group.is_some() {
+            AskedSplit::Group
+        } else {
+            AskedSplit::Hash
+        };
+        self.split.unwrap_or(unsaid)
+    }
+
+    /// Fills in what was not asked for from the split that is pinned, so that a later version need
+    /// not name it again. What was asked for stays, and is refused later where it is another.
+    pub fn follow(&mut self, pinned: &Rule) {
+        let kind = match pinned {
+            Rule::Rows { .. } | Rule::Key { .. } => AskedSplit::Hash,
+            Rule::Group { .. } => AskedSplit::Group,
+            Rule::Time { .. } => AskedSplit::Time,
+            Rule::File { .. } => AskedSplit::File,
+        };
+        if self.split.is_none() && (self.group.is_none() || kind == AskedSplit::Group) {
+            self.split = Some(kind);
+        }
+        if self.kind() == kind && self.column().is_none() {
+            let column = pinned.column().map(ToOwned::to_owned);
+            match kind {
+                AskedSplit::Hash | AskedSplit::File => self.key = column,
+                AskedSplit::Group => self.group = column,
+                AskedSplit::Time => self.time = column,
+            }
+        }
+    }
+
     /// Columns that are named for something else than to learn from, with the parameter's name.
     pub fn roles(&self) -> impl Iterator<Item = (&'static str, &String)> {
         [
@@ -189,7 +222,7 @@ impl Parameters {
 
     /// The column that decides the split and the parameter that names it, where it is one.
     pub fn column(&self) -> Option<(&'static str, &str)> {
-        let (name, column) = match self.split {
+        let (name, column) = match self.kind() {
             AskedSplit::Hash | AskedSplit::File => ("key", &self.key),
             AskedSplit::Group => ("group", &self.group),
             AskedSplit::Time => ("time", &self.time),
@@ -200,7 +233,7 @@ impl Parameters {
     /// The split that is asked for, in a sentence, as `Rule::told` says it of the pinned one.
     pub fn told(&self) -> String {
         let column = shown(self.column().map_or("", |(_, name)| name), 80);
-        match (self.split, self.key.is_some()) {
+        match (self.kind(), self.key.is_some()) {
             (AskedSplit::Hash, false) => "by hash of the whole row".to_owned(),
             (AskedSplit::Hash, true) => format!("by hash of the key '{column}'"),
             (AskedSplit::Group, _) => format!("by group '{column}'"),
@@ -239,7 +272,10 @@ mod tests {
             (r#"{"target":"septet:row"}"#, "reserved"),
             (r#"{"target":"y","split":"group"}"#, "set group"),
             (r#"{"target":"y","split":"time"}"#, "set time"),
-            (r#"{"target":"y","group":"g"}"#, "not 'group'"),
+            (
+                r#"{"target":"y","split":"hash","group":"g"}"#,
+                "not 'group'",
+            ),
             (r#"{"target":"y","window":"9d"}"#, "set time"),
             (r#"{"target":"y","time":"t","window":"9 days"}"#, "9 days"),
             (
@@ -250,5 +286,47 @@ mod tests {
             let reason = check(text).unwrap_err();
             assert!(reason.contains(told), "{text}: {reason}");
         }
+    }
+
+    #[test]
+    fn what_is_pinned_need_not_be_asked_again() {
+        let followed = |asked: &str, pinned: &Rule| {
+            let mut parameters: Parameters = serde_json::from_str(asked).unwrap();
+            parameters.follow(pinned);
+            (
+                parameters.kind(),
+                parameters.column().map(|(_, c)| c.to_owned()),
+            )
+        };
+        let group = Rule::Group {
+            column: "g".to_owned(),
+            salt: 0,
+            threshold: 1,
+        };
+        let key = Rule::Key {
+            column: "id".to_owned(),
+            salt: 0,
+            threshold: 1,
+        };
+        let g = Some("g".to_owned());
+        assert_eq!(
+            followed(r#"{"target":"y"}"#, &group),
+            (AskedSplit::Group, g)
+        );
+        let id = Some("id".to_owned());
+        for asked in [r#"{"target":"y"}"#, r#"{"target":"y","split":"hash"}"#] {
+            assert_eq!(followed(asked, &key), (AskedSplit::Hash, id.clone()));
+        }
+        // What was asked for stays.
+        let asked = r#"{"target":"y","key":"other"}"#;
+        assert_eq!(
+            followed(asked, &key),
+            (AskedSplit::Hash, Some("other".to_owned()))
+        );
+        let asked = r#"{"target":"y","group":"h"}"#;
+        assert_eq!(
+            followed(asked, &key),
+            (AskedSplit::Group, Some("h".to_owned()))
+        );
     }
 }

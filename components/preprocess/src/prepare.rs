@@ -468,7 +468,7 @@ mod tests {
         let all = table(400);
         let tests = all.take(&(0..100).collect::<Vec<_>>());
         let parameters = Parameters {
-            split: AskedSplit::File,
+            split: Some(AskedSplit::File),
             ..parameters()
         };
         let prepared = prepare(all, Some(tests.clone()), &parameters, None, no_transform).unwrap();

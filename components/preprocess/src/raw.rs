@@ -24,7 +24,7 @@ pub(crate) fn learned_from(
 ) -> Table {
     let out: BTreeSet<&str> = parameters
         .roles()
-        .filter(|(role, _)| *role != "time" || parameters.split == AskedSplit::Time)
+        .filter(|(role, _)| *role != "time" || parameters.kind() == AskedSplit::Time)
         .map(|(_, name)| name.as_str())
         .collect();
     if !out.is_empty() {

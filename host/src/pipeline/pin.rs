@@ -33,14 +33,16 @@ impl Pipeline {
     /// Fills in what the model's name decides.
     pub(super) async fn pin(&self, request: &mut RunRequest) -> anyhow::Result<()> {
         let model = self.registry().state(&request.name).await?;
+        // New rows need not have the target, or any column that the model does not use: infer
+        // holds them to the model's own signature.
+        if request.kind != RunKind::Train {
+            return Ok(());
+        }
         let schema = model.schema();
         if let (None, Some(schema)) = (&request.declared, schema)
             && self.is_declared(schema).await?
         {
             request.declared = Some(schema.clone());
-        }
-        if request.kind != RunKind::Train {
-            return Ok(());
         }
         hold_tests(request, &model)?;
         request.pinned = Pinned {

@@ -61,7 +61,7 @@ pub fn decide(
     asked: &Parameters,
     pinned: Option<Split>,
 ) -> Result<Decided, String> {
-    if tests.is_some() != (asked.split == AskedSplit::File) {
+    if tests.is_some() != (asked.kind() == AskedSplit::File) {
         return Err(match tests {
             Some(_) => "there is a test file: ask for the split 'file'",
             None => "the split is 'file' but there is no test file",
@@ -88,7 +88,7 @@ pub fn decide(
             .map_or(asked.test_share.unwrap_or(TEST_SHARE), |p| p.test_share),
         all: &all,
     };
-    let (sides, units, folds, split) = match (asked.split, column) {
+    let (sides, units, folds, split) = match (asked.kind(), column) {
         (AskedSplit::Hash, None) => now.by_rows(pinned)?,
         (AskedSplit::Hash, Some((_, key))) => now.by_key(key, false, pinned, &mut notes)?,
         (AskedSplit::Group, Some((_, group))) => now.by_key(group, true, pinned, &mut notes)?,
@@ -293,7 +293,7 @@ const UNSOUND: &str = "the split's kind and columns do not fit each other";
 fn agree(pinned: &Split, asked: &Parameters, notes: &mut Vec<String>) -> Result<(), String> {
     let rule = &pinned.rule;
     let column = asked.column().map(|(_, name)| name);
-    if rule.name() != asked.split.name() || rule.column() != column {
+    if rule.name() != asked.kind().name() || rule.column() != column {
         return Err(format!(
             "this model name is split {} since its first version, and not {}: ask for that split \
              or use another model name",

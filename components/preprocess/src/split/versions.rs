@@ -159,7 +159,7 @@ fn known(row: &Row, id: bool, group: bool) -> Row {
 fn kinds() -> Vec<(Parameters, Identity)> {
     let of = |split, key: Option<&str>| Parameters {
         target: "y".to_owned(),
-        split,
+        split: Some(split),
         key: key.map(ToOwned::to_owned),
         group: (split == AskedSplit::Group).then(|| "g".to_owned()),
         time: (split == AskedSplit::Time).then(|| "at".to_owned()),
@@ -223,7 +223,7 @@ fn run(versions: &[(Vec<Step>, Kind)]) -> Vec<Seen> {
                 if world.rows.is_empty() {
                     continue;
                 }
-                let file = (parameters.split == AskedSplit::File).then(|| {
+                let file = (parameters.kind() == AskedSplit::File).then(|| {
                     tests
                         .get_or_insert_with(|| world.rows.iter().step_by(5).cloned().collect())
                         .clone()
@@ -283,7 +283,7 @@ fn another_split_than_the_pinned_one_is_refused() {
     let tests = table(&world.rows[..9], Kind::Integers);
     let kinds = kinds();
     let run = |asked: &Parameters, pinned| {
-        let file = (asked.split == AskedSplit::File).then_some(&tests);
+        let file = (asked.kind() == AskedSplit::File).then_some(&tests);
         decide(&data, file, Task::Classification, asked, pinned)
     };
     for (at, (parameters, _)) in kinds.iter().enumerate() {
