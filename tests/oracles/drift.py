@@ -89,12 +89,12 @@ six = invoke("monitor", [bundle, ("table", new), ("predictions", five / "predict
                          ("features", five / "features.arrow")], FOLDER / "6", labels="label")
 told, drift = manifest(bundle[1]), read_json(six / "drift.json")
 check(told["reference"], drift["columns"], table(new))
-check(told["prediction_reference"], [drift["prediction"]], table(five / "predictions.arrow"))
+alone = [drift["prediction"], drift["probability"]]
+check(told["prediction_reference"], alone, table(five / "predictions.arrow"))
 # A feature that is an input column, scaled, is not reported a second time.
 shown = {feature["name"] for feature in drift["features"]}
 features = [c for c in told["feature_reference"]["columns"] if c["name"] in shown]
 check({"columns": features}, drift["features"], table(five / "features.arrow"))
-alone = [drift["prediction"], drift["probability"]]
 tested = [c for c in [*drift["columns"], *drift["features"], *alone] if c and c["p_value"] is not None]
 adjusted = stats.false_discovery_control([column["p_value"] for column in tested])
 for column, theirs in zip(tested, adjusted):

@@ -30,14 +30,17 @@ IMPUTERS = {
     "most-frequent": {"strategy": "most_frequent"},
     "constant": {"strategy": "constant", "fill_value": -7.5},
 }
-NUMBERS = ["small", "huge", "count", "skewed"]
+NUMBERS = ["small", "far", "count", "skewed"]
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 same = Comparison(1e-9)
 
 
 def write():
-    """The table; the target has nothing to do with it."""
+    """The table; the target has nothing to do with it.
+
+    `far` is far from zero: not farther, because scikit-learn's own scalers then lose digits.
+    """
     draw = random.Random(7)
     path = FOLDER / "mixed.csv"
     with open(path, "w", newline="") as out:
@@ -50,7 +53,7 @@ def write():
             writer.writerow([
                 f"k{row}",
                 missing(round(draw.gauss(0, 1), 6), 0.1),
-                missing(repr(1e9 + draw.random()), 0.05),
+                missing(repr(1e4 + draw.random()), 0.05),
                 missing(draw.randrange(12), 0.2),
                 missing(round(draw.lognormvariate(0, 2), 5), 0.02),
                 missing(draw.choice("red green blue".split()), 0.1),
@@ -151,7 +154,7 @@ def check_weights(one):
 
 one = invoke("ingest", [("source", write())], FOLDER / "ingested")
 kinds = {c["name"]: c["kind"] for c in read_json(one / "schema.json")["columns"]}
-expected = {"small": "float", "huge": "float", "count": "integer", "skewed": "float",
+expected = {"small": "float", "far": "float", "count": "integer", "skewed": "float",
             "colour": "category", "many": "category", "when": "timestamp", "yes": "boolean",
             "label": "category", "key": "text"}
 if kinds != expected:

@@ -9,6 +9,8 @@
 //!   category, on the way from that of the most frequent class of all to 1; for numbers the share
 //!   of the variance between the categories. Only rows of categories with [`EACH`] rows count, and
 //!   they must be half of all: an identifier tells nothing.
+//! - To be missing is a category too, and of every column it is also looked at alone: what is noted
+//!   only after the event is missing before.
 
 use std::collections::BTreeMap;
 
@@ -28,8 +30,14 @@ const EACH: usize = 10;
 /// Rows from which something can be said.
 const LEAST: usize = 30;
 
-/// What is almost a prediction.
+/// The area, or the share of the variance, that is almost a prediction.
 const ALMOST: f64 = 0.99;
+
+/// The share of a guess's errors that categories spare where they almost predict a class.
+const SPARED: f64 = 0.9;
+
+/// The category of rows without a value.
+const MISSING: u32 = u32::MAX;
 
 /// The warning; none where no column is suspect. `target` has a number a row of `train`.
 pub fn warning(train: &Table, columns: &[Fitted], task: Task, target: &[f64]) -> Option<String> {
@@ -42,7 +50,7 @@ pub fn warning(train: &Table, columns: &[Fitted], task: Task, target: &[f64]) ->
     let suspects: Vec<&str> = columns
         .iter()
         .filter_map(|fitted| train.column(&fitted.column))
-        .filter(|column| strength(&column.take(&rows), task, &target) >= ALMOST)
+        .filter(|column| is_suspect(&column.take(&rows), task, &target))
         .map(|column| column.name.as_str())
         .collect();
     (!suspects.is_empty()).then(|| {
@@ -54,8 +62,16 @@ pub fn warning(train: &Table, columns: &[Fitted], task: Task, target: &[f64]) ->
     })
 }
 
-/// How well a column alone predicts the target, from 0 to 1.
-fn strength(column: &Column, task: Task, target: &[f64]) -> f64 {
+fn is_suspect(column: &Column, task: Task, target: &[f64]) -> bool {
+    let presence: Vec<Option<u32>> = column
+        .null_mask()
+        .map(|null| Some(if null { MISSING } else { 0 }))
+        .collect();
+    by_group(&presence, task, target) || by_value(column, task, target)
+}
+
+/// Whether the values of a column alone almost predict the target.
+fn by_value(column: &Column, task: Task, target: &[f64]) -> bool {
     let two = task == Task::Classification && target.iter().all(|class| *class < 2.0);
     let groups: Vec<Option<u32>> = match (&column.values, column.numbers()) {
         (Values::Booleans(values), _) => groups_of(column, values.iter().map(|b| u32::from(*b))),
@@ -79,16 +95,21 @@ fn strength(column: &Column, task: Task, target: &[f64]) -> f64 {
                 .collect();
             // A column that is there in a few rows only says nothing of the others.
             if pairs.len() * 2 < target.len() {
-                return 0.0;
+                return false;
             }
             match task {
-                Task::Regression => return correlation(&pairs),
-                Task::Classification if two => return area(&mut pairs),
+                Task::Regression => return correlation(&pairs) >= ALMOST,
+                Task::Classification if two => return area(&mut pairs) >= ALMOST,
                 Task::Classification => deciles(&numbers),
             }
         }
-        _ => return 0.0,
+        _ => return false,
     };
+    by_group(&groups, task, target)
+}
+
+/// Whether the groups of rows alone almost predict the target.
+fn by_group(groups: &[Option<u32>], task: Task, target: &[f64]) -> bool {
     let mut members: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for (group, target) in groups.iter().zip(target) {
         if let Some(group) = group {
@@ -98,27 +119,19 @@ fn strength(column: &Column, task: Task, target: &[f64]) -> f64 {
     members.retain(|_, members| members.len() >= EACH);
     let all: Vec<f64> = members.values().flatten().copied().collect();
     if all.len() * 2 < target.len() {
-        return 0.0;
+        return false;
     }
     match task {
         Task::Regression => {
             let total = squares(&all);
             let within: f64 = members.values().map(|members| squares(members)).sum();
-            if total > 0.0 {
-                1.0 - within / total
-            } else {
-                0.0
-            }
+            total > 0.0 && 1.0 - within / total >= ALMOST
         }
         Task::Classification => {
             let base = most(&all) as f64 / all.len() as f64;
             let hits: usize = members.values().map(|members| most(members)).sum();
             let hit = hits as f64 / all.len() as f64;
-            if base < 1.0 {
-                (hit - base) / (1.0 - base)
-            } else {
-                0.0
-            }
+            base < 1.0 && (hit - base) / (1.0 - base) >= SPARED
         }
     }
 }
@@ -126,7 +139,7 @@ fn strength(column: &Column, task: Task, target: &[f64]) -> f64 {
 fn groups_of(column: &Column, groups: impl Iterator<Item = u32>) -> Vec<Option<u32>> {
     groups
         .zip(column.null_mask())
-        .map(|(group, null)| (!null).then_some(group))
+        .map(|(group, null)| Some(if null { MISSING } else { group }))
         .collect()
 }
 
@@ -213,37 +226,42 @@ mod tests {
         let classes: Vec<f64> = (0..300).map(|row| f64::from(row % 3)).collect();
         let binary: Vec<f64> = (0..300).map(|row| f64::from(u8::from(row < 150))).collect();
         let values: Vec<f64> = (0..300).map(|row| f64::from(row * 2)).collect();
-        let strong =
-            |column: &Column, task, target: &[f64]| strength(column, task, target) >= ALMOST;
         let (class, value) = (Task::Classification, Task::Regression);
         let rows = numbers(0..300);
-        assert!(strong(&rows, class, &binary));
-        assert!(strong(&rows, value, &values));
-        assert!(!strong(&rows, class, &classes));
-        assert!(!strong(
-            &numbers((0..300).map(|n| n * 7 % 11)),
-            class,
-            &binary
-        ));
-        assert!(!strong(
-            &numbers((0..300).map(|n| n * 7 % 11)),
-            value,
-            &values
-        ));
+        assert!(is_suspect(&rows, class, &binary));
+        assert!(is_suspect(&rows, value, &values));
+        assert!(!is_suspect(&rows, class, &classes));
+        let other = numbers((0..300).map(|n| n * 7 % 11));
+        assert!(!is_suspect(&other, class, &binary));
+        assert!(!is_suspect(&other, value, &values));
         let third = texts((0..300).map(|row| format!("c{}", row % 3)));
-        assert!(strong(&third, class, &classes));
-        assert!(!strong(&third, class, &binary));
-        assert!(strong(&third, value, &classes));
+        assert!(is_suspect(&third, class, &classes));
+        assert!(!is_suspect(&third, class, &binary));
+        assert!(is_suspect(&third, value, &classes));
+    }
+
+    #[test]
+    fn what_is_missing_before_the_event_is_suspect() {
+        let binary: Vec<f64> = (0..300).map(|row| f64::from(u8::from(row < 150))).collect();
+        // A lifeboat's name, of those who were saved, but for a few of them.
+        let mut boat = texts((0..300).map(|row| format!("boat {}", row % 5)));
+        boat.nulls = (147..300).collect();
+        assert!(is_suspect(&boat, Task::Classification, &binary));
+        let mut number = numbers((0..300).map(|row| row * 7 % 11));
+        number.nulls = (150..300).collect();
+        assert!(is_suspect(&number, Task::Classification, &binary));
+        number.nulls = (0..300).step_by(2).collect();
+        assert!(!is_suspect(&number, Task::Classification, &binary));
     }
 
     #[test]
     fn an_identifier_tells_nothing() {
         let classes: Vec<f64> = (0..300).map(|row| f64::from(row % 3)).collect();
         let names = texts((0..300).map(|row| format!("name {row}")));
-        assert!(strength(&names, Task::Classification, &classes) < 0.1);
+        assert!(!is_suspect(&names, Task::Classification, &classes));
         let few: Vec<f64> = (0..300)
             .map(|row| f64::from(u8::from(row == 299)))
             .collect();
-        assert!(strength(&numbers(0..300), Task::Classification, &few) < 0.1);
+        assert!(!is_suspect(&numbers(0..300), Task::Classification, &few));
     }
 }

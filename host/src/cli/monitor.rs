@@ -38,51 +38,102 @@ pub(crate) async fn drift(
     Ok(drift)
 }
 
+/// Figures of performance that the text shows; `--json` has all.
+const FIGURES: [&str; 8] = [
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "roc_auc",
+    "log_loss",
+    "r2",
+    "rmse",
+    "mae",
+];
+
 /// The report as it is read: the columns that drifted most come first.
 pub(crate) fn text(drift: &Map<String, Value>) -> String {
-    let number = |object: &Value, key: &str| object.get(key).and_then(Value::as_f64);
+    let list = |key: &str| drift.get(key).and_then(Value::as_array);
     let rows = drift.get("rows").and_then(Value::as_u64).unwrap_or(0);
-    let columns = drift.get("columns").and_then(Value::as_array);
-    let mut columns: Vec<&Value> = columns.into_iter().flatten().collect();
+    let mut columns: Vec<&Value> = list("columns").into_iter().flatten().collect();
     columns.sort_by(|a, b| {
-        let statistic = |column| number(column, "statistic").unwrap_or(0.0);
-        statistic(b).total_cmp(&statistic(a))
+        let psi = |column| number(column, "psi").unwrap_or(0.0);
+        psi(b).total_cmp(&psi(a))
     });
-    let drifted = |column: &&&Value| column.get("drifted").and_then(Value::as_bool) == Some(true);
-    let count = columns.iter().filter(drifted).count();
+    let count = columns.iter().filter(|column| is_drifted(column)).count();
     let all = columns.len();
+    let too_small = drift.get("too_small").and_then(Value::as_bool) == Some(true);
     let head = match count {
+        _ if too_small => format!(
+            "{rows} rows are too few to tell drift: at least {} are needed (--min-rows)",
+            drift.get("min_rows").and_then(Value::as_u64).unwrap_or(0)
+        ),
         0 => format!("no drift: {rows} rows, {all} columns"),
         _ => format!("drift in {count} of {all} columns ({rows} rows)"),
     };
-    let cells = columns.iter().map(|column| {
-        let figure = |key| number(column, key).map(output::figure).unwrap_or_default();
-        vec![
-            summary::text(column, "name"),
-            summary::text(column, "test"),
-            figure("statistic"),
-            figure("threshold"),
-            if drifted(&column) {
-                "drifted".to_owned()
-            } else {
-                "–".to_owned()
-            },
-        ]
-    });
-    let header = ["column", "test", "statistic", "threshold", ""];
-    let table = output::table(&header, &["statistic", "threshold"], cells.collect());
+    let cells = columns.into_iter().map(|column| cells(column)).chain(
+        drift
+            .get("prediction")
+            .filter(|prediction| prediction.is_object())
+            .map(cells),
+    );
+    let header = ["column", "psi", "threshold", "", "test", "statistic", "p"];
+    let right = ["psi", "threshold", "statistic", "p"];
+    let table = output::table(&header, &right, cells.collect());
     let mut text = format!("{head}\n\n{table}");
+    let worse: Vec<String> = list("quality")
+        .into_iter()
+        .flatten()
+        .filter_map(|found| {
+            let what: Vec<&str> = found
+                .get("worse")?
+                .as_array()?
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            let name = summary::text(found, "name");
+            (!what.is_empty()).then(|| format!("{name} ({})", what.join(", ")))
+        })
+        .collect();
+    if !worse.is_empty() {
+        text.push_str("\n\ndata quality is worse than in the training: ");
+        text.push_str(&worse.join(", "));
+    }
     if let Some(performance) = drift
         .get("performance")
         .and_then(|told| told.get("metrics")?.as_object())
     {
-        let figures = performance.iter().filter_map(|(name, value)| {
-            value
-                .as_f64()
-                .map(|value| format!("{name} {}", output::figure(value)))
+        let figures = FIGURES.iter().filter_map(|name| {
+            let value = performance.get(*name)?.as_f64()?;
+            Some(format!("{name} {}", output::figure(value)))
         });
         text.push_str("\n\nwith the labels: ");
         text.push_str(&figures.collect::<Vec<_>>().join("   "));
     }
     text
+}
+
+fn number(object: &Value, key: &str) -> Option<f64> {
+    object.get(key).and_then(Value::as_f64)
+}
+
+fn is_drifted(column: &Value) -> bool {
+    column.get("drifted").and_then(Value::as_bool) == Some(true)
+}
+
+/// A line of the table. The p-value is the corrected one; it is told, and does not decide.
+fn cells(column: &Value) -> Vec<String> {
+    let figure = |key| number(column, key).map(output::figure).unwrap_or_default();
+    vec![
+        summary::text(column, "name"),
+        figure("psi"),
+        figure("threshold"),
+        if is_drifted(column) {
+            "drifted".to_owned()
+        } else {
+            "–".to_owned()
+        },
+        summary::text(column, "test"),
+        figure("statistic"),
+        figure("p_adjusted"),
+    ]
 }
