@@ -89,7 +89,7 @@ fn predict_and_monitor_a_deployed_model() {
     let mut lines = predicted.stdout.lines();
     assert_eq!(
         lines.next().unwrap(),
-        "row,prediction,probability_female,probability_male"
+        "row,prediction,probability_female,probability_male,error"
     );
     let rows: Vec<_> = lines.collect();
     assert_eq!(rows.len(), 120);
@@ -138,9 +138,9 @@ fn predict_and_monitor_a_deployed_model() {
         .iter()
         .find(|column| column["name"] == "body_mass_g")
         .unwrap();
-    assert_eq!(mass["test"], "psi");
+    assert_eq!(mass["test"], "ks");
     assert_eq!(mass["drifted"], true);
-    assert!(mass["statistic"].as_f64().unwrap() > mass["threshold"].as_f64().unwrap());
+    assert!(mass["psi"].as_f64().unwrap() > mass["threshold"].as_f64().unwrap());
     assert!(
         drift["performance"]["metrics"]["accuracy"]
             .as_f64()

@@ -65,6 +65,7 @@ pub fn warning(train: &Table, columns: &[Fitted], task: Task, target: &[f64]) ->
 fn is_suspect(column: &Column, task: Task, target: &[f64]) -> bool {
     let presence: Vec<Option<u32>> = column
         .null_mask()
+        .into_iter()
         .map(|null| Some(if null { MISSING } else { 0 }))
         .collect();
     by_group(&presence, task, target) || by_value(column, task, target)
