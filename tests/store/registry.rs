@@ -5,7 +5,7 @@ use std::sync::Arc;
 use septet::{
     contract::{Artifact, Digest},
     pipeline::{
-        Pipeline, Registry,
+        Pipeline, Registry, Source,
         registry::{Event, Moved, Registered, Registration, Wanted},
     },
     store::{Clock, ManualClock, Store, memory},
@@ -261,12 +261,54 @@ fn uses_of_test_rows_are_counted() {
             registry.register("m", version, None).await.unwrap();
         }
         let state = registry.state("m").await.unwrap();
-        let uses = |name: &str, test| state.test_uses(test, &Digest::of(name.as_bytes()));
+        let uses = |name: &str, test| state.test_uses(None, test, &Digest::of(name.as_bytes()));
         assert_eq!(uses("new", &one), 3);
         assert_eq!(uses("new", &third), 1);
         // A candidate that is there already is told what it was told then.
         assert_eq!((uses("a", &one), uses("c", &one)), (1, 2));
         assert_eq!(state.test_uses_of(&state.versions[2]), Some(2));
+
+        // A split is worn by all that were tested by it, whatever rows came to it.
+        let split = |name: &str| Some(artifact("split", name));
+        for (name, test, by) in [("d", one, "x"), ("e", other, "x"), ("f", third, "y")] {
+            let version = Registration {
+                test: Some(test),
+                split: split(by),
+                ..version(name)
+            };
+            let given = state.split().map(|split| split.digest);
+            let given = given.or(Some(artifact("split", "x").digest));
+            registry
+                .register("m", version, given.as_ref())
+                .await
+                .unwrap();
+        }
+        let state = registry.state("m").await.unwrap();
+        let uses = |at: usize| state.test_uses_of(&state.versions[at]);
+        assert_eq!((uses(3), uses(4), uses(5)), (Some(3), Some(3), Some(1)));
+    });
+}
+
+#[test]
+fn runs_with_other_test_files_at_once_are_not_both_registered() {
+    block_on(async {
+        let registry = registry(&memory());
+        let tested = |name: &str, file: &str| Registration {
+            test: Some(Digest::of(file.as_bytes())),
+            split: Some(artifact("split", "of a file")),
+            tests: vec![Source {
+                label: format!("{file}.csv"),
+                artifact: artifact("source", file),
+            }],
+            ..version(name)
+        };
+        let first = registry.register("m", tested("a", "t1"), None).await;
+        assert_eq!(first.unwrap(), Registered::Version(1));
+        // Both began before there was a version, and the split does not tell the files apart.
+        let second = registry.register("m", tested("b", "t2"), None).await;
+        assert_eq!(second.unwrap(), Registered::Raced);
+        let third = registry.register("m", tested("c", "t1"), None).await;
+        assert_eq!(third.unwrap(), Registered::Version(2));
     });
 }
 

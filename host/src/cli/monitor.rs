@@ -62,11 +62,13 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
     let count = columns.iter().filter(|column| is_drifted(column)).count();
     let all = columns.len();
     let too_small = drift.get("too_small").and_then(Value::as_bool) == Some(true);
+    let answers = drift.get("prediction").is_some_and(is_drifted);
     let head = match count {
         _ if too_small => format!(
             "{rows} rows are too few to tell drift: at least {} are needed (--min-rows)",
             drift.get("min_rows").and_then(Value::as_u64).unwrap_or(0)
         ),
+        0 if answers => format!("the predictions drifted, no column did ({rows} rows)"),
         0 => format!("no drift: {rows} rows, {all} columns"),
         _ => format!("drift in {count} of {all} columns ({rows} rows)"),
     };
@@ -94,6 +96,18 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
             (!what.is_empty()).then(|| format!("{name} ({})", what.join(", ")))
         })
         .collect();
+    for (key, what) in [
+        ("failed", "rows could not be predicted"),
+        (
+            "quarantined",
+            "rows were set apart, because they do not fit their column",
+        ),
+    ] {
+        let count = drift.get(key).and_then(Value::as_u64).unwrap_or(0);
+        if count > 0 {
+            text.push_str(&format!("\n\n{count} {what}"));
+        }
+    }
     if !worse.is_empty() {
         text.push_str("\n\ndata quality is worse than in the training: ");
         text.push_str(&worse.join(", "));

@@ -135,7 +135,10 @@ fn split(run: &Run, settings: &PreprocessSettings) -> anyhow::Result<Option<&'st
         bail!("--group goes with --split group only");
     }
     let flagged = run.split.map(Split::name);
-    let flagged = flagged.or_else(|| implied(tested, grouped, run.time.is_some()));
+    // A time of the command line may be for the window only: the file may say what the split is.
+    let settled = settings.split.is_some() || !settings.test.is_empty() || settings.group.is_some();
+    let timed = run.time.is_some() && !settled;
+    let flagged = flagged.or_else(|| implied(tested, grouped, timed));
     let split = match (flagged, settings.split.as_deref()) {
         (Some(split), _) => Some(split),
         (None, Some("hash")) => Some("hash"),

@@ -148,14 +148,21 @@ async fn test_uses(
     inputs: &[Artifact],
     registry: &Registry,
 ) -> anyhow::Result<Option<(&'static str, Value)>> {
-    let test = run.commit(Stage::Preprocess, 0);
-    let test = test.and_then(|commit| commit.output("test"));
+    let output = |name: &str| {
+        let commit = run.commit(Stage::Preprocess, 0);
+        commit.and_then(|commit| commit.output(name))
+    };
+    let (test, split) = (output("test"), output("split"));
     let bundle = inputs.iter().find(|input| input.name == "bundle");
     let (Some(test), Some(bundle)) = (test, bundle) else {
         return Ok(None);
     };
     let model = registry.state(&run.request.name).await?;
-    let uses = model.test_uses(&test.digest, &bundle.digest);
+    let uses = model.test_uses(
+        split.map(|split| &split.digest),
+        &test.digest,
+        &bundle.digest,
+    );
     Ok(Some(("test_uses", Value::from(uses))))
 }
 

@@ -182,7 +182,8 @@ impl Pipeline {
             }
             Registered::Raced => {
                 change.refused = Some(format!(
-                    "the split of model '{model}' was fixed by another run meanwhile: run again"
+                    "the split of model '{model}' was fixed by another run meanwhile: run again \
+                     without --test and --split, or give the model another name"
                 ));
             }
         }

@@ -131,13 +131,12 @@ impl Registry {
         given: Option<&Digest>,
     ) -> anyhow::Result<Registered> {
         let who = format!("run {}", version.run);
-        let made = version.split.as_ref().map(|split| split.digest);
         self.change(model, &who, |state| {
             if let Some(there) = state.version_of(&version.bundle) {
                 let number = there.pinned.number;
                 return Ok(Decision::Leave(Registered::Version(number)));
             }
-            if !state.takes_split(given, made.as_ref()) {
+            if !state.takes_split(given, &version) {
                 return Ok(Decision::Leave(Registered::Raced));
             }
             let number = state.versions.len() as u32 + 1;

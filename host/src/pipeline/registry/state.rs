@@ -236,24 +236,32 @@ impl ModelState {
 
     /// The files that hold the model's test rows; none where its rows are split.
     pub fn tests(&self) -> &[Source] {
-        self.versions.first().map_or(&[], |version| &version.tests)
+        // A version without a split says nothing of tests: it may be older than splits are.
+        let first = self.versions.iter().find(|version| version.split.is_some());
+        first.map_or(&[], |version| &version.tests)
     }
 
-    /// How many versions were evaluated on these test rows, once the one with this bundle is
-    /// registered. For a version that is there already only those up to it count, so that the
-    /// same candidate is always told the same.
-    pub fn test_uses(&self, test: &Digest, bundle: &Digest) -> u32 {
+    /// How many versions were evaluated on the test rows of this split, once the one with this
+    /// bundle is registered. Appended files bring new rows to a test, but nearly all of it stays:
+    /// it is the split that wears out, and a new one (a new cut in time) is fresh. Versions
+    /// without a split are told by their very test rows, `test`. For a version that is there
+    /// already only those up to it count, so that the same candidate is always told the same.
+    pub fn test_uses(&self, split: Option<&Digest>, test: &Digest, bundle: &Digest) -> u32 {
+        let same = |version: &&Version| match (&version.split, split) {
+            (Some(there), Some(split)) => there.digest == *split,
+            _ => version.test.as_ref() == Some(test),
+        };
         let others = self.versions.iter();
         let others = others.take_while(|version| version.pinned.bundle != *bundle);
-        let others = others.filter(|version| version.test.as_ref() == Some(test));
-        others.count() as u32 + 1
+        others.filter(same).count() as u32 + 1
     }
 
     /// How many versions up to this one were evaluated on its test rows; none where they are not
     /// known.
     pub fn test_uses_of(&self, version: &Version) -> Option<u32> {
         let test = version.test.as_ref()?;
-        Some(self.test_uses(test, &version.pinned.bundle))
+        let split = version.split.as_ref().map(|split| &split.digest);
+        Some(self.test_uses(split, test, &version.pinned.bundle))
     }
 
     /// Whether the version was rolled back from under the alias: then no run puts it there again,
@@ -263,14 +271,19 @@ impl ModelState {
         barred.is_some_and(|barred| barred.contains(&version))
     }
 
-    /// Whether a run that began with the split `given` may register a version with the split
-    /// `made`: not where another run has built on the same one meanwhile, because then a row might
-    /// be in the test of the one and in the training of the other.
-    pub(super) fn takes_split(&self, given: Option<&Digest>, made: Option<&Digest>) -> bool {
+    /// Whether a run that began with the split `given` may register `version`: not where another
+    /// run has built on the same one meanwhile, or was tested on other files, because then a row
+    /// might be in the test of the one and in the training of the other.
+    pub(super) fn takes_split(&self, given: Option<&Digest>, version: &Registration) -> bool {
         let Some(newest) = self.split().map(|split| &split.digest) else {
             return true;
         };
-        given == Some(newest) || made == Some(newest)
+        let made = version.split.as_ref().map(|split| &split.digest);
+        let digests = |tests: &[Source]| -> BTreeSet<Digest> {
+            tests.iter().map(|test| test.artifact.digest).collect()
+        };
+        (given == Some(newest) || made == Some(newest))
+            && digests(&version.tests) == digests(self.tests())
     }
 
     /// Whether a move for this cause is in the log.
