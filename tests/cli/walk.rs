@@ -193,7 +193,8 @@ fn thirty_days_of_a_model() {
         let file = walk.day(day, usual);
         assert_eq!(walk.monitor(&file)["drifted"], false, "day {day}");
         let (report, _) = walk.run(&[]);
-        assert_eq!(Walk::ingested(&report), 1, "day {day}");
+        // Monitoring has ingested the day's file, for whoever comes next.
+        assert_eq!(Walk::ingested(&report), 0, "day {day}");
         assert_eq!(report["model"]["version"], day - 4);
         walk.decided(&report);
     }

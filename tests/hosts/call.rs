@@ -197,6 +197,7 @@ fn ending(media_type: &str) -> &'static str {
         "application/vnd.septet.model-bundle" => "septet",
         "application/x-ndjson" => "jsonl",
         "text/csv" => "csv",
+        "text/markdown" => "md",
         other => panic!("{other} is no media type of an artifact"),
     }
 }

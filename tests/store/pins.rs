@@ -191,13 +191,14 @@ fn a_declared_schema_goes_to_ingest_and_is_pinned() {
         let first = bench.run(first).await;
         assert_eq!(given(&first, Stage::Ingest, 1), ["source", "schema"]);
         assert_eq!(output(&first, "schema"), declared);
-        // The next run is held to it, and so is one that looks at new data.
+        // The next train run is held to it. New data need not have the target, so that a run that
+        // looks at them is not.
         let second = bench.run(request(&bench, 2.0, 5).await).await;
         assert_eq!(second.request.declared, Some(declared));
         assert_eq!(given(&second, Stage::Ingest, 0), ["source", "schema"]);
         let monitor = super::stages::monitor(&bench.pipeline).await;
         let monitor = bench.run(monitor).await;
-        assert_eq!(given(&monitor, Stage::Ingest, 0), ["source", "schema"]);
+        assert_eq!(given(&monitor, Stage::Ingest, 0), ["source"]);
     });
 }
 
