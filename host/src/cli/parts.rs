@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// Largest list of what was set apart that is read, in bytes.
 const MAX_LIST: u64 = 1 << 20;
 
-/// A stage's notes, with the names of the parts that they number.
+/// A stage's notes, with the names of the parts that they number and of the model.
 pub(crate) fn notes(row: &StageRow, request: &RunRequest) -> Vec<String> {
     let several = request.sources.len() > 1;
     let named = |note: &String| match row.stage {
@@ -23,7 +23,10 @@ pub(crate) fn notes(row: &StageRow, request: &RunRequest) -> Vec<String> {
         },
         _ => named(note, request),
     };
-    row.notes.iter().map(named).collect()
+    // A component does not know the name of the model, in what it advises.
+    let advice = format!("schema accept {}", request.name);
+    let known = |note: String| note.replace("schema accept NAME", &advice);
+    row.notes.iter().map(named).map(known).collect()
 }
 
 /// Puts the file's name behind each `part N`; test parts are counted by themselves.
