@@ -105,7 +105,8 @@ fn of_two_first_runs_one_is_told_to_run_again() {
         let reason = refused.failure().unwrap().reason().unwrap();
         assert_eq!(
             reason,
-            "the split of model 'iris' was fixed by another run meanwhile: run again"
+            "the split of model 'iris' was fixed by another run meanwhile: run again \
+             without --test and --split, or give the model another name"
         );
         let rows = bench.pipeline.rows(&refused.id).await.unwrap();
         assert_eq!(rows.last().unwrap().status, "rejected");
