@@ -16,7 +16,7 @@ use crate::{
     notes::rows,
     parameters::Parameters,
     raw::{inputs_of, keep, learned_from, sample},
-    sides::{self, check_sides, in_use, rows_of},
+    sides::{self, check_sides, in_use, picked, rows_of, with_units},
     split::decide::{Side, decide as decide_sides},
     target::{class_counts, decide, find, numbers, positive},
     weights::weights,
@@ -24,7 +24,7 @@ use crate::{
 
 /// What a table became.
 pub struct Prepared {
-    /// Raw rows for the test, with target and line.
+    /// Raw rows for the test, with target, line and unit.
     pub test: Table,
     /// Some raw train rows without the target, with their numbers among the train rows.
     pub sample: Table,
@@ -69,12 +69,19 @@ pub fn prepare(
     notes.extend(duplicates_told(decided.duplicates));
     let of = |wanted| rows_of(&decided.sides, wanted);
     let order = of(Side::Train);
-    let units = order
-        .iter()
-        .filter_map(|row| decided.units.get(*row as usize).copied())
-        .collect();
+    let units = picked(&decided.units, &order);
     let train = table.take(&order);
-    let test = tests.unwrap_or_else(|| table.take(&of(Side::Test)));
+    let test = match tests {
+        Some(tests) => with_units(tests, decided.test_units.unwrap_or_default(), &mut notes),
+        None => {
+            let order = of(Side::Test);
+            with_units(
+                table.take(&order),
+                picked(&decided.units, &order),
+                &mut notes,
+            )
+        }
+    };
     drop(table);
 
     let train_target = find(&train, "target", &parameters.target)?;
@@ -323,6 +330,20 @@ mod tests {
         let prepared = prepare(table(400), None, &parameters, None, no_transform).unwrap();
         assert_eq!(prepared.preprocessing.features, ["n", "t_a", "t_b"]);
         assert_eq!(prepared.test.rows % 4, 0);
+        let inputs = &prepared.preprocessing.inputs;
+        assert!(inputs.iter().all(|input| input.name != UNIT));
+
+        // The test table tells which rows are of one group, as the train table does.
+        let group = prepared.test.column("group").unwrap();
+        let unit = prepared.test.column(UNIT).unwrap();
+        for row in 1..prepared.test.rows {
+            assert_eq!(
+                group.number(row) == group.number(row - 1),
+                unit.number(row) == unit.number(row - 1)
+            );
+        }
+        let bytes = prepared.write_test(Vec::new()).unwrap();
+        assert_eq!(arrow::read(Cursor::new(bytes)).unwrap(), prepared.test);
     }
 
     #[test]
@@ -437,6 +458,10 @@ mod tests {
         let weights: f64 = numbers(WEIGHT).into_iter().flatten().sum();
         assert!((weights / train.rows as f64 - 1.0).abs() < 1e-12);
         assert_eq!(numbers(UNIT)[1], Some(2.0 * 3_600_000_000.0));
+        let Values::Floats(tested) = &prepared.test.column(UNIT).unwrap().values else {
+            panic!("units are floats");
+        };
+        assert!(tested.iter().all(|time| *time > 240.0 * 3_600_000_000.0));
 
         let grouped =
             run(r#"{"target":"y","split":"group","group":"group","time":"at","window":"1w"}"#);
@@ -472,8 +497,34 @@ mod tests {
             ..parameters()
         };
         let prepared = prepare(all, Some(tests.clone()), &parameters, None, no_transform).unwrap();
-        assert_eq!(prepared.test, tests);
+        let mut test = prepared.test.clone();
+        let units = test.remove(UNIT).unwrap();
+        assert_eq!(test, tests);
         assert_eq!(prepared.train_rows(), 300);
+        let Values::Floats(mut units) = units.values else {
+            panic!("units are floats");
+        };
+        units.sort_unstable_by(f64::total_cmp);
+        units.dedup();
+        assert_eq!(units.len(), 100);
+
+        // With a key, the file's rows of one key are one unit, and those without are each their own.
+        let mut all = table(400);
+        all.columns[2].nulls = vec![0, 1, 2, 3, 396, 397, 398, 399];
+        let tests = all.take(&(0..100).collect::<Vec<_>>());
+        let keyed = Parameters {
+            key: Some("group".to_owned()),
+            ..parameters.clone()
+        };
+        let prepared = prepare(all, Some(tests), &keyed, None, no_transform).unwrap();
+        let count = |mut units: Vec<f64>| {
+            units.sort_unstable_by(f64::total_cmp);
+            units.dedup();
+            units.len()
+        };
+        let tested = prepared.test.column(UNIT).unwrap().numbers().unwrap();
+        assert_eq!(count(tested.into_iter().flatten().collect()), 4 + 24);
+        assert_eq!(count(prepared.units.clone()), 74 + 4);
         let told = prepare(table(9), None, &parameters, None, no_transform);
         assert!(told.err().unwrap().contains("no test file"));
     }

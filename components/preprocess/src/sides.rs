@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use septet_kit::{
-    preprocessing::Task,
+    arrow::MAX_COLUMNS,
+    preprocessing::{Task, UNIT},
     show::shown,
     split::Rule,
-    table::{Table, Values},
+    table::{Column, Table, Values},
 };
 
 use crate::{
@@ -184,6 +185,32 @@ pub(crate) fn in_use(
         window::keep(span, time, &mut tables, notes)?;
     }
     Ok(())
+}
+
+/// The values of these rows.
+pub(crate) fn picked(values: &[f64], rows: &[u32]) -> Vec<f64> {
+    let values = rows.iter().map(|row| values.get(*row as usize).copied());
+    values.flatten().collect()
+}
+
+/// The test rows with their units, so that what is measured on them can tell which of them belong
+/// together.
+pub(crate) fn with_units(mut test: Table, units: Vec<f64>, notes: &mut Vec<String>) -> Table {
+    // A table has a bound, up to which a user's columns may fill it.
+    if test.columns.len() >= MAX_COLUMNS {
+        notes.push(format!(
+            "the table has as many columns as are taken, so the test rows do not tell which of \
+             them belong together: intervals may be too narrow; leave out a column of the {}",
+            test.columns.len()
+        ));
+        return test;
+    }
+    test.columns.push(Column {
+        name: UNIT.to_owned(),
+        values: Values::Floats(units),
+        nulls: Vec::new(),
+    });
+    test
 }
 
 /// The rows of one side.
