@@ -16,8 +16,9 @@ use crate::{
     notes,
     outside::{Current, Outside, Refusal},
     parameters::Parameters,
-    rows::{SHOWN, score},
+    rows::{Beside, SHOWN, score},
     slices::slices,
+    units::{Together, noun},
 };
 
 /// The evaluation of the candidate, and sentences for the reader of the report. The resamples are
@@ -33,12 +34,15 @@ pub fn evaluate(
     let plan = &candidate.preprocessing;
     let metric = parameters.check(plan).map_err(Refusal::Rejected)?;
     let mut done = 0;
-    let mut groups = parameters.slice.as_deref().map(Groups::new);
+    let mut beside = Beside {
+        together: Together::new(plan.folds),
+        groups: parameters.slice.as_deref().map(Groups::new),
+    };
     let scorer = score(
         bundle,
         plan,
         &plan.target,
-        groups.as_mut(),
+        Some(&mut beside),
         &mut done,
         outside,
     )
@@ -58,10 +62,21 @@ pub fn evaluate(
     let positive = scorer.positive().and_then(|at| plan.classes.get(at));
     let mut progress = || (outside.progress)(done);
     let resamples = parameters.resamples as usize;
-    let slices =
-        groups.map(|groups| slices(groups, &scorer, metric, resamples, seed, &mut progress));
+    let Beside { together, groups } = beside;
+    let slices = groups.map(|groups| {
+        slices(
+            groups,
+            &together,
+            &scorer,
+            metric,
+            resamples,
+            seed,
+            &mut progress,
+        )
+    });
+    let units = together.units();
     // What is measured from here on is in `prepared`; there may be a champion to make room for.
-    drop(scorer);
+    drop((scorer, together));
     let met = match current {
         Some(current) if current.bundle != bundle => {
             Some(meet(current, plan, rows, &mut done, outside)?)
@@ -73,14 +88,16 @@ pub fn evaluate(
         models.push(champion);
     }
     let mut progress = || (outside.progress)(done);
-    let measured = Measured::new(&models, resamples, seed, &mut progress);
-    notes.extend(measured.note());
+    let measured = Measured::new(&models, &units, resamples, seed, &mut progress);
+    notes.extend(measured.note(noun(plan.folds)));
     notes.extend(notes::of_metrics(&measured.metrics(0), plan));
     let rival = rival(current, bundle, met.as_ref(), &measured, metric);
     let gate = judge(
         &Shown {
             metric,
             rows,
+            units: units.len() as u64,
+            noun: noun(plan.folds),
             constant,
             score: measured.score(0, metric),
             interval: measured.interval(0, metric),
@@ -98,6 +115,7 @@ pub fn evaluate(
     let evaluation = Evaluation {
         format: FORMAT,
         rows,
+        units: units.len() as u64,
         primary: metric.to_owned(),
         positive: positive.map(|class| shown(class, 200)),
         metrics: measured.metrics(0),
@@ -282,7 +300,7 @@ pub(crate) mod tests {
     }
 
     /// Forty test rows in two batches; the truth is "x is 1".
-    fn batches() -> Batches {
+    pub(crate) fn batches() -> Batches {
         let batch = |x: [i64; 2]| {
             let x = x.repeat(10);
             let labels: Vec<&str> = x
@@ -302,7 +320,7 @@ pub(crate) mod tests {
     }
 
     /// "good" is always right, "bad" always says yes, "gone" takes no such rows.
-    fn predict(bundle: &str, batch: &Table) -> Result<Table, Refusal> {
+    pub(crate) fn predict(bundle: &str, batch: &Table) -> Result<Table, Refusal> {
         assert!(batch.column("y").is_none(), "the target went out");
         assert!(batch.column("unused").is_none(), "more than the inputs");
         let Values::Integers(x) = &batch.column("x").unwrap().values else {
