@@ -21,6 +21,7 @@
 //! - `units`: test rows that belong together
 //! - `measure`: metrics and the bootstrap
 //! - `gate`: the rule by which a candidate passes
+//! - `rival`: the champion on the candidate's test rows
 //! - `notes`: what a reader should know
 //! - `judgement`: from bundle, test rows and champion to an evaluation
 //! - `component`: bindings and mapping
@@ -33,6 +34,7 @@ mod measure;
 mod notes;
 pub mod outside;
 pub mod parameters;
+mod rival;
 mod rows;
 mod slices;
 mod units;

@@ -19,7 +19,7 @@ use crate::{
     sides::{self, check_sides, in_use, picked, rows_of, with_units},
     split::decide::{Side, decide as decide_sides},
     target::{class_counts, decide, find, numbers, positive},
-    weights::weights,
+    weights::weigh,
 };
 
 /// What a table became.
@@ -71,16 +71,12 @@ pub fn prepare(
     let order = of(Side::Train);
     let units = picked(&decided.units, &order);
     let train = table.take(&order);
-    let test = match tests {
-        Some(tests) => with_units(tests, decided.test_units.unwrap_or_default(), &mut notes),
-        None => {
-            let order = of(Side::Test);
-            with_units(
-                table.take(&order),
-                picked(&decided.units, &order),
-                &mut notes,
-            )
-        }
+    let test = if let Some(tests) = tests {
+        with_units(tests, decided.test_units.unwrap_or_default(), &mut notes)
+    } else {
+        let order = of(Side::Test);
+        let units = picked(&decided.units, &order);
+        with_units(table.take(&order), units, &mut notes)
     };
     drop(table);
 
@@ -165,33 +161,8 @@ fn duplicates_told(count: usize) -> Option<String> {
     }
 }
 
-/// The train rows' weights, where any are asked for.
-fn weigh(
-    train: &Table,
-    parameters: &Parameters,
-    task: Task,
-    target: &[f64],
-    counts: &[u64],
-) -> Result<Option<Vec<f64>>, String> {
-    let balanced = parameters.class_weight.is_some();
-    if balanced && task == Task::Regression {
-        return Err("class_weight is set, but the task is regression: it is of classes".to_owned());
-    }
-    if !balanced && parameters.weight.is_none() {
-        return Ok(None);
-    }
-    let own = match &parameters.weight {
-        Some(weight) => {
-            let column = find(train, "weight", weight)?.numbers().unwrap_or_default();
-            Some(column.into_iter().map(Option::unwrap_or_default).collect())
-        }
-        None => None,
-    };
-    weights(train.rows, own, balanced.then_some((target, counts))).map(Some)
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Cursor;
 
     use septet_kit::{
@@ -217,7 +188,7 @@ mod tests {
     }
 
     /// Rows 0, 1, 2, …: a number, a text that tells the class, the class, and a constant.
-    fn table(rows: usize) -> Table {
+    pub(crate) fn table(rows: usize) -> Table {
         let numbers = || 0..rows as i64;
         let class = || (0..rows).map(|row| ["no", "yes"][row % 2]);
         Table {
@@ -245,7 +216,7 @@ mod tests {
         }
     }
 
-    fn parameters() -> Parameters {
+    pub(crate) fn parameters() -> Parameters {
         Parameters {
             target: "y".to_owned(),
             test_share: Some(0.25),
@@ -253,7 +224,7 @@ mod tests {
         }
     }
 
-    fn no_transform(_: &str, _: Table) -> Result<Table, String> {
+    pub(crate) fn no_transform(_: &str, _: Table) -> Result<Table, String> {
         panic!("there is no transform");
     }
 
@@ -507,24 +478,6 @@ mod tests {
         units.sort_unstable_by(f64::total_cmp);
         units.dedup();
         assert_eq!(units.len(), 100);
-
-        // With a key, the file's rows of one key are one unit, and those without are each their own.
-        let mut all = table(400);
-        all.columns[2].nulls = vec![0, 1, 2, 3, 396, 397, 398, 399];
-        let tests = all.take(&(0..100).collect::<Vec<_>>());
-        let keyed = Parameters {
-            key: Some("group".to_owned()),
-            ..parameters.clone()
-        };
-        let prepared = prepare(all, Some(tests), &keyed, None, no_transform).unwrap();
-        let count = |mut units: Vec<f64>| {
-            units.sort_unstable_by(f64::total_cmp);
-            units.dedup();
-            units.len()
-        };
-        let tested = prepared.test.column(UNIT).unwrap().numbers().unwrap();
-        assert_eq!(count(tested.into_iter().flatten().collect()), 4 + 24);
-        assert_eq!(count(prepared.units.clone()), 74 + 4);
         let told = prepare(table(9), None, &parameters, None, no_transform);
         assert!(told.err().unwrap().contains("no test file"));
     }

@@ -221,3 +221,57 @@ pub(crate) fn rows_of(sides: &[Side], wanted: Side) -> Vec<u32> {
         .map(|(row, _)| row)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        parameters::AskedSplit,
+        prepare::{
+            prepare,
+            tests::{no_transform, parameters, table},
+        },
+    };
+
+    #[test]
+    fn a_files_rows_of_one_key_are_one_unit() {
+        // Rows without a key are each one of their own.
+        let mut all = table(400);
+        all.columns[2].nulls = vec![0, 1, 2, 3, 396, 397, 398, 399];
+        let tests = all.take(&(0..100).collect::<Vec<_>>());
+        let keyed = Parameters {
+            split: Some(AskedSplit::File),
+            key: Some("group".to_owned()),
+            ..parameters()
+        };
+        let prepared = prepare(all, Some(tests), &keyed, None, no_transform).unwrap();
+        let count = |mut units: Vec<f64>| {
+            units.sort_unstable_by(f64::total_cmp);
+            units.dedup();
+            units.len()
+        };
+        let tested = prepared.test.column(UNIT).unwrap().numbers().unwrap();
+        assert_eq!(count(tested.into_iter().flatten().collect()), 4 + 24);
+        assert_eq!(count(prepared.units.clone()), 74 + 4);
+    }
+
+    #[test]
+    fn a_full_table_has_no_room_for_units() {
+        let column = |at: usize| Column {
+            name: at.to_string(),
+            values: Values::Floats(vec![0.0]),
+            nulls: vec![],
+        };
+        let mut notes = vec![];
+        let mut with = |columns: usize| {
+            let test = Table {
+                rows: 1,
+                columns: (0..columns).map(column).collect(),
+            };
+            with_units(test, vec![0.5], &mut notes).columns.len()
+        };
+        assert_eq!(with(MAX_COLUMNS - 1), MAX_COLUMNS);
+        assert_eq!(with(MAX_COLUMNS), MAX_COLUMNS);
+        assert_eq!(notes.len(), 1);
+    }
+}
