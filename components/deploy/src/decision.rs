@@ -125,6 +125,7 @@ pub(crate) mod tests {
         Evaluation {
             format: FORMAT,
             rows: 1_000,
+            units: 1_000,
             primary: "accuracy".to_owned(),
             positive: Some("yes".to_owned()),
             metrics: [("accuracy".to_owned(), 0.9), ("brier".to_owned(), 0.1)].into(),

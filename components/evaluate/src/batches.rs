@@ -1,4 +1,7 @@
 //! Test rows in the sizes that a predictor takes.
+//!
+//! The sizes are bounds of what crosses a component's border. What a model does with a row may cost
+//! more memory than the row; infer knows that, and cuts what it is asked by cost once more.
 
 use septet_kit::table::{Column, Table, Values};
 

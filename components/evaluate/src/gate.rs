@@ -15,11 +15,14 @@ use septet_kit::{
     metrics::Interval,
 };
 
-use crate::parameters::{Policy, sign};
+use crate::{
+    parameters::{Policy, sign},
+    units::counted,
+};
 
 /// Below this, a difference is rounding.
 const ROUNDING: f64 = 1e-9;
-/// Test rows below which a failure may be for want of rows.
+/// Test rows, or units of them, below which a failure may be for want of rows.
 const FEW: u64 = 100;
 
 /// What is known of the champion.
@@ -57,6 +60,10 @@ pub struct Shown<'a> {
     pub metric: &'a str,
     /// Test rows that were scored.
     pub rows: u64,
+    /// Units that the resamples draw: the rows, or fewer where some of them belong together.
+    pub units: u64,
+    /// What the units are: `groups`.
+    pub noun: &'a str,
     /// Whether their target has only one value.
     pub constant: bool,
     /// The candidate's; none where it is not defined.
@@ -73,7 +80,14 @@ pub struct Shown<'a> {
 
 /// The verdict on a candidate.
 pub fn judge(shown: &Shown<'_>, rival: &Rival, margin: f64, policy: Policy) -> Gate {
-    let Shown { metric, rows, .. } = shown;
+    let Shown {
+        metric,
+        rows,
+        units,
+        noun,
+        ..
+    } = shown;
+    let counted = counted(*rows, *units, noun);
     let undecided = |reason| Gate {
         verdict: Verdict::NoPolicy,
         reasons: vec![reason],
@@ -97,9 +111,7 @@ pub fn judge(shown: &Shown<'_>, rival: &Rival, margin: f64, policy: Policy) -> G
             interval.low, interval.high
         )
     });
-    let mut reasons = vec![format!(
-        "{metric} is {score:.4}{interval} on {rows} test rows"
-    )];
+    let mut reasons = vec![format!("{metric} is {score:.4}{interval} on {counted}")];
     let other = format!("the {least:.4} of {}", shown.trivial);
     let above = against(
         shown.difference.map(|difference| gain(metric, difference)),
@@ -114,9 +126,9 @@ pub fn judge(shown: &Shown<'_>, rival: &Rival, margin: f64, policy: Policy) -> G
         _ => Verdict::NoPolicy,
     };
     reasons.extend([above.1, beside.1]);
-    if verdict == Verdict::Fail && *rows < FEW && !matches!(rival, Rival::Apart { .. }) {
+    if verdict == Verdict::Fail && *units < FEW && !matches!(rival, Rival::Apart { .. }) {
         reasons.push(format!(
-            "{rows} test rows are few: with more of them the intervals would be narrower"
+            "{counted} are few: with more of them the intervals would be narrower"
         ));
     }
     if policy == Policy::None {
@@ -214,6 +226,8 @@ mod tests {
         Shown {
             metric,
             rows: 200,
+            units: 200,
+            noun: "groups",
             constant: false,
             score: Some(0.9),
             interval: None,
@@ -335,9 +349,18 @@ mod tests {
     fn few_rows_are_told() {
         let few = Shown {
             rows: 20,
+            units: 20,
             ..shown("accuracy", Some(difference(0.1, -0.1, 0.3)))
         };
         let gate = judge(&few, &Rival::None, 0.005, Policy::Default);
         assert!(gate.reasons[3].starts_with("20 test rows are few"));
+        let grouped = Shown {
+            rows: 2_000,
+            units: 10,
+            ..few
+        };
+        let gate = judge(&grouped, &Rival::None, 0.005, Policy::Default);
+        assert!(gate.reasons[0].ends_with("on 2000 test rows of 10 groups"));
+        assert!(gate.reasons[3].starts_with("2000 test rows of 10 groups are few"));
     }
 }

@@ -2,22 +2,23 @@
 
 use septet_kit::{
     bundle::Manifest,
-    evaluation::{Champion, Differences, Evaluation, FORMAT, Intervals},
-    metrics::Metrics,
+    evaluation::{Evaluation, FORMAT},
     preprocessing::{Preprocessing, Task},
-    scoring::{Prepared, majority},
+    scoring::majority,
     show::shown,
 };
 
 use crate::{
-    gate::{Rival, Shown, judge},
+    gate::{Shown, judge},
     groups::Groups,
     measure::Measured,
     notes,
     outside::{Current, Outside, Refusal},
     parameters::Parameters,
-    rows::{SHOWN, score},
+    rival::{champion, meet, rival},
+    rows::{Beside, SHOWN, score},
     slices::slices,
+    units::{Together, noun},
 };
 
 /// The evaluation of the candidate, and sentences for the reader of the report. The resamples are
@@ -33,12 +34,15 @@ pub fn evaluate(
     let plan = &candidate.preprocessing;
     let metric = parameters.check(plan).map_err(Refusal::Rejected)?;
     let mut done = 0;
-    let mut groups = parameters.slice.as_deref().map(Groups::new);
+    let mut beside = Beside {
+        together: Together::new(plan.folds),
+        groups: parameters.slice.as_deref().map(Groups::new),
+    };
     let scorer = score(
         bundle,
         plan,
         &plan.target,
-        groups.as_mut(),
+        Some(&mut beside),
         &mut done,
         outside,
     )
@@ -58,10 +62,21 @@ pub fn evaluate(
     let positive = scorer.positive().and_then(|at| plan.classes.get(at));
     let mut progress = || (outside.progress)(done);
     let resamples = parameters.resamples as usize;
-    let slices =
-        groups.map(|groups| slices(groups, &scorer, metric, resamples, seed, &mut progress));
+    let Beside { together, groups } = beside;
+    let slices = groups.map(|groups| {
+        slices(
+            groups,
+            &together,
+            &scorer,
+            metric,
+            resamples,
+            seed,
+            &mut progress,
+        )
+    });
+    let units = together.units();
     // What is measured from here on is in `prepared`; there may be a champion to make room for.
-    drop(scorer);
+    drop((scorer, together));
     let met = match current {
         Some(current) if current.bundle != bundle => {
             Some(meet(current, plan, rows, &mut done, outside)?)
@@ -73,14 +88,16 @@ pub fn evaluate(
         models.push(champion);
     }
     let mut progress = || (outside.progress)(done);
-    let measured = Measured::new(&models, resamples, seed, &mut progress);
-    notes.extend(measured.note());
+    let measured = Measured::new(&models, &units, resamples, seed, &mut progress);
+    notes.extend(measured.note(noun(plan.folds)));
     notes.extend(notes::of_metrics(&measured.metrics(0), plan));
     let rival = rival(current, bundle, met.as_ref(), &measured, metric);
     let gate = judge(
         &Shown {
             metric,
             rows,
+            units: units.len() as u64,
+            noun: noun(plan.folds),
             constant,
             score: measured.score(0, metric),
             interval: measured.interval(0, metric),
@@ -98,6 +115,7 @@ pub fn evaluate(
     let evaluation = Evaluation {
         format: FORMAT,
         rows,
+        units: units.len() as u64,
         primary: metric.to_owned(),
         positive: positive.map(|class| shown(class, 200)),
         metrics: measured.metrics(0),
@@ -111,104 +129,6 @@ pub fn evaluate(
         gate,
     };
     Ok((evaluation, notes))
-}
-
-/// The champion's predictions for the same rows, or why there are none. What goes wrong with the
-/// champion is no error, so that a new candidate always gets a verdict.
-fn meet(
-    current: &Current,
-    candidate: &Preprocessing,
-    rows: u64,
-    done: &mut u64,
-    outside: &mut Outside<'_>,
-) -> Result<Result<Prepared, String>, Refusal> {
-    let plan = match &current.manifest {
-        Ok(manifest) => &manifest.preprocessing,
-        Err(reason) => return Ok(Err(format!("it can't be read: {reason}"))),
-    };
-    if plan.target != candidate.target {
-        return Ok(Err(format!(
-            "it predicts '{}', not '{}'",
-            shown(&plan.target, SHOWN),
-            shown(&candidate.target, SHOWN)
-        )));
-    }
-    if plan.task != candidate.task {
-        return Ok(Err(format!(
-            "it does {}, not {}",
-            plan.task.name(),
-            candidate.task.name()
-        )));
-    }
-    match score(
-        &current.bundle,
-        plan,
-        &candidate.target,
-        None,
-        done,
-        outside,
-    ) {
-        // Both are asked with the same rows; only that makes the resamples paired.
-        Ok(scorer) if scorer.rows() != rows => Ok(Err(format!(
-            "it was scored on {} rows where the candidate has {rows}",
-            scorer.rows()
-        ))),
-        Ok(scorer) => Ok(Ok(scorer.prepared())),
-        Err(Refusal::Rejected(reason) | Refusal::Failed(reason)) => {
-            Ok(Err(format!("it can't predict the test rows: {reason}")))
-        }
-        Err(Refusal::Rows(reason)) => Err(Refusal::Rows(reason)),
-    }
-}
-
-/// What the gate knows of the champion; measured, it is the third model.
-fn rival(
-    current: Option<&Current>,
-    bundle: &str,
-    met: Option<&Result<Prepared, String>>,
-    measured: &Measured,
-    metric: &str,
-) -> Rival {
-    let Some(current) = current else {
-        return Rival::None;
-    };
-    let version = current.version;
-    match met {
-        Some(Ok(_)) => Rival::Scored {
-            version,
-            score: measured.score(2, metric),
-            difference: measured.difference(0, 2, metric),
-        },
-        Some(Err(reason)) => Rival::Apart {
-            version,
-            reason: reason.clone(),
-        },
-        None if current.bundle == bundle => Rival::Same { version },
-        None => Rival::None,
-    }
-}
-
-fn champion(current: &Current, rival: &Rival, measured: &Measured) -> Champion {
-    let (metrics, intervals, differences) = match rival {
-        Rival::Scored { .. } => (
-            measured.metrics(2),
-            measured.intervals(2),
-            measured.differences(0, 2),
-        ),
-        Rival::Same { .. } => (
-            measured.metrics(0),
-            measured.intervals(0),
-            Differences::new(),
-        ),
-        Rival::None | Rival::Apart { .. } => (Metrics::new(), Intervals::new(), Differences::new()),
-    };
-    Champion {
-        version: current.version,
-        bundle: current.bundle.clone(),
-        metrics,
-        intervals,
-        differences,
-    }
 }
 
 /// What the baseline does, as a clause.
@@ -282,7 +202,7 @@ pub(crate) mod tests {
     }
 
     /// Forty test rows in two batches; the truth is "x is 1".
-    fn batches() -> Batches {
+    pub(crate) fn batches() -> Batches {
         let batch = |x: [i64; 2]| {
             let x = x.repeat(10);
             let labels: Vec<&str> = x
@@ -302,7 +222,7 @@ pub(crate) mod tests {
     }
 
     /// "good" is always right, "bad" always says yes, "gone" takes no such rows.
-    fn predict(bundle: &str, batch: &Table) -> Result<Table, Refusal> {
+    pub(crate) fn predict(bundle: &str, batch: &Table) -> Result<Table, Refusal> {
         assert!(batch.column("y").is_none(), "the target went out");
         assert!(batch.column("unused").is_none(), "more than the inputs");
         let Values::Integers(x) = &batch.column("x").unwrap().values else {

@@ -2,15 +2,19 @@
 
 use septet_kit::{
     evaluation::{Difference, Differences, Intervals},
-    metrics::{Figures, Interval, Measure, Metrics, Resamples, bootstrap, named},
+    metrics::{Figures, Interval, Measure, Metrics, Resamples, Units, bootstrap, named},
     scoring::Prepared,
 };
+
+use crate::units::counted;
 
 /// Visits of rows that all resamples together make, about: up to some seconds.
 const MAX_VISITS: usize = 1_000_000_000;
 /// Resamples that are made whatever the rows, where as many are asked for: with fewer, an
 /// interval's ends would be chance.
 const MIN_RESAMPLES: usize = 200;
+/// Units below which the resamples' spread is itself mostly chance.
+const FEW: usize = 30;
 
 /// Models, measured.
 pub(crate) struct Measured {
@@ -19,16 +23,19 @@ pub(crate) struct Measured {
     figures: Vec<Figures>,
     resampled: Resamples,
     rows: usize,
+    units: usize,
     asked: usize,
 }
 
 impl Measured {
-    /// Measures models of the same rows and ML task on up to `asked` resamples.
+    /// Measures models of the same rows and ML task on up to `asked` resamples, which draw `units`
+    /// of the rows.
     ///
     /// The work is bounded: where the rows, once for each model and for each ranking of them, are
     /// over a million visits a resample, there are fewer resamples, but not below 200.
     pub(crate) fn new(
         models: &[&Prepared],
+        units: &Units,
         asked: usize,
         seed: u64,
         progress: &mut dyn FnMut(),
@@ -45,8 +52,9 @@ impl Measured {
         Self {
             names: models.first().map_or(&[], |model| model.names()),
             figures: models.iter().map(|model| model.measure(None)).collect(),
-            resampled: bootstrap(&measures, (rows, passes), resamples, seed, progress),
+            resampled: bootstrap(&measures, (units, passes), resamples, seed, progress),
             rows,
+            units: units.len(),
             asked,
         }
     }
@@ -56,9 +64,25 @@ impl Measured {
         self.resampled.len()
     }
 
-    /// What a reader should know of the resamples.
-    pub(crate) fn note(&self) -> Option<String> {
-        (self.rows > 0 && self.resamples() < self.asked).then(|| {
+    /// What a reader should know of the resamples. `noun` is what the units are.
+    pub(crate) fn note(&self, noun: &str) -> Option<String> {
+        if self.rows == 0 || self.asked == 0 {
+            return None;
+        }
+        let counted = || counted(self.rows as u64, self.units as u64, noun);
+        if self.units < 2 {
+            return Some(format!(
+                "there are no intervals: there are only {}",
+                counted()
+            ));
+        }
+        if self.units < FEW {
+            return Some(format!(
+                "the intervals are rough: there are only {}",
+                counted()
+            ));
+        }
+        (self.resamples() < self.asked).then(|| {
             format!(
                 "{} resamples were drawn instead of {}, because there are {} test rows",
                 self.resamples(),
@@ -133,15 +157,16 @@ mod tests {
         let truth: Vec<f64> = (0..5_000).map(f64::from).collect();
         let model = Prepared::Numbers(Numbers::new(truth.clone(), truth));
         let mut reports = 0;
+        let units = Units::single(5_000);
         let measured = Measured {
             asked: 500,
-            ..Measured::new(&[&model], 400, 1, &mut || reports += 1)
+            ..Measured::new(&[&model], &units, 400, 1, &mut || reports += 1)
         };
         assert!(reports >= 5, "{reports}");
-        assert!(measured.note().unwrap().contains("400 resamples"));
+        assert!(measured.note("units").unwrap().contains("400 resamples"));
         assert!((measured.score(0, "r2").unwrap() - 1.0).abs() < 1e-12);
-        let none = Measured::new(&[&model], 0, 1, &mut || {});
-        assert_eq!((none.note(), none.interval(0, "r2")), (None, None));
+        let none = Measured::new(&[&model], &units, 0, 1, &mut || {});
+        assert_eq!((none.note("units"), none.interval(0, "r2")), (None, None));
         assert!(none.intervals(0).is_empty() && none.metrics(0).len() == 4);
     }
 }

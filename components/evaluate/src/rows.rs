@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use septet_kit::{
-    preprocessing::Preprocessing,
+    preprocessing::{Preprocessing, UNIT},
     scoring::Scorer,
     show::shown,
     table::{Column, RESERVED, Table},
@@ -13,6 +13,7 @@ use crate::{
     batches::pieces,
     groups::Groups,
     outside::{Outside, Refusal},
+    units::Together,
 };
 
 /// Characters of a column's or class's name that a sentence shows.
@@ -20,13 +21,23 @@ pub(crate) const SHOWN: usize = 60;
 /// Columns that an error names.
 const MAX_NAMES: usize = 20;
 
+/// What is kept of the rows that are scored, beside their scores.
+#[derive(Debug)]
+pub(crate) struct Beside {
+    /// Which of them belong together.
+    pub(crate) together: Together,
+    /// Where they are told apart by a column.
+    pub(crate) groups: Option<Groups>,
+}
+
 /// Scores a model on the test rows. It is asked with its own inputs and the reserved columns, by
-/// which it tells of rows, and never sees the target. `groups` gets the rows that were scored.
+/// which it tells of rows, and sees neither the target nor which rows belong together. `beside`
+/// gets the rows that were scored.
 pub(crate) fn score<'p>(
     bundle: &str,
     plan: &'p Preprocessing,
     target: &str,
-    mut groups: Option<&mut Groups>,
+    mut beside: Option<&mut Beside>,
     done: &mut u64,
     outside: &mut Outside<'_>,
 ) -> Result<Scorer<'p>, Refusal> {
@@ -38,10 +49,12 @@ pub(crate) fn score<'p>(
         .collect();
     for table in (outside.test)().map_err(Refusal::Rows)? {
         let mut table = table.map_err(Refusal::Rows)?;
-        let by = match &groups {
+        let groups = beside.as_ref().and_then(|beside| beside.groups.as_ref());
+        let by = match groups {
             Some(groups) => Some(by(&table, groups.column())?),
             None => None,
         };
+        let unit = table.remove(UNIT);
         table.columns.retain(|column| {
             let name = column.name.as_str();
             name == target || name.starts_with(RESERVED) || inputs.contains(name)
@@ -59,8 +72,13 @@ pub(crate) fn score<'p>(
             let scored = scorer
                 .add(&labels, &predictions)
                 .map_err(Refusal::Rejected)?;
-            if let (Some(groups), Some(by)) = (groups.as_deref_mut(), &by) {
-                groups.add(by, start, &scored).map_err(Refusal::Rows)?;
+            if let Some(Beside { together, groups }) = beside.as_deref_mut() {
+                together
+                    .add(unit.as_ref(), start, &scored)
+                    .map_err(Refusal::Rows)?;
+                if let (Some(groups), Some(by)) = (groups, &by) {
+                    groups.add(by, start, &scored).map_err(Refusal::Rows)?;
+                }
             }
             start += rows;
             *done += rows as u64;

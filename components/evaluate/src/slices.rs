@@ -6,7 +6,7 @@ use septet_kit::{
     show::shown,
 };
 
-use crate::{groups::Groups, measure::Measured};
+use crate::{groups::Groups, measure::Measured, units::Together};
 
 /// Characters of the column's name.
 const SHOWN: usize = 200;
@@ -14,6 +14,7 @@ const SHOWN: usize = 200;
 /// Each group of rows, with its metrics and the interval of the one that decides.
 pub(crate) fn slices(
     groups: Groups,
+    together: &Together,
     scorer: &Scorer<'_>,
     metric: &str,
     resamples: usize,
@@ -24,7 +25,7 @@ pub(crate) fn slices(
     let groups = groups.finish().into_iter().map(|(value, rows)| {
         progress();
         let part = scorer.part(&rows);
-        let measured = Measured::new(&[&part], resamples, seed, progress);
+        let measured = Measured::new(&[&part], &together.part(&rows), resamples, seed, progress);
         let interval = measured.interval(0, metric);
         Slice {
             value,

@@ -16,15 +16,15 @@ use crate::{
     notes::rows,
     parameters::Parameters,
     raw::{inputs_of, keep, learned_from, sample},
-    sides::{self, check_sides, in_use, rows_of},
+    sides::{self, check_sides, in_use, picked, rows_of, with_units},
     split::decide::{Side, decide as decide_sides},
     target::{class_counts, decide, find, numbers, positive},
-    weights::weights,
+    weights::weigh,
 };
 
 /// What a table became.
 pub struct Prepared {
-    /// Raw rows for the test, with target and line.
+    /// Raw rows for the test, with target, line and unit.
     pub test: Table,
     /// Some raw train rows without the target, with their numbers among the train rows.
     pub sample: Table,
@@ -69,12 +69,15 @@ pub fn prepare(
     notes.extend(duplicates_told(decided.duplicates));
     let of = |wanted| rows_of(&decided.sides, wanted);
     let order = of(Side::Train);
-    let units = order
-        .iter()
-        .filter_map(|row| decided.units.get(*row as usize).copied())
-        .collect();
+    let units = picked(&decided.units, &order);
     let train = table.take(&order);
-    let test = tests.unwrap_or_else(|| table.take(&of(Side::Test)));
+    let test = if let Some(tests) = tests {
+        with_units(tests, decided.test_units.unwrap_or_default(), &mut notes)
+    } else {
+        let order = of(Side::Test);
+        let units = picked(&decided.units, &order);
+        with_units(table.take(&order), units, &mut notes)
+    };
     drop(table);
 
     let train_target = find(&train, "target", &parameters.target)?;
@@ -158,33 +161,8 @@ fn duplicates_told(count: usize) -> Option<String> {
     }
 }
 
-/// The train rows' weights, where any are asked for.
-fn weigh(
-    train: &Table,
-    parameters: &Parameters,
-    task: Task,
-    target: &[f64],
-    counts: &[u64],
-) -> Result<Option<Vec<f64>>, String> {
-    let balanced = parameters.class_weight.is_some();
-    if balanced && task == Task::Regression {
-        return Err("class_weight is set, but the task is regression: it is of classes".to_owned());
-    }
-    if !balanced && parameters.weight.is_none() {
-        return Ok(None);
-    }
-    let own = match &parameters.weight {
-        Some(weight) => {
-            let column = find(train, "weight", weight)?.numbers().unwrap_or_default();
-            Some(column.into_iter().map(Option::unwrap_or_default).collect())
-        }
-        None => None,
-    };
-    weights(train.rows, own, balanced.then_some((target, counts))).map(Some)
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io::Cursor;
 
     use septet_kit::{
@@ -210,7 +188,7 @@ mod tests {
     }
 
     /// Rows 0, 1, 2, …: a number, a text that tells the class, the class, and a constant.
-    fn table(rows: usize) -> Table {
+    pub(crate) fn table(rows: usize) -> Table {
         let numbers = || 0..rows as i64;
         let class = || (0..rows).map(|row| ["no", "yes"][row % 2]);
         Table {
@@ -238,7 +216,7 @@ mod tests {
         }
     }
 
-    fn parameters() -> Parameters {
+    pub(crate) fn parameters() -> Parameters {
         Parameters {
             target: "y".to_owned(),
             test_share: Some(0.25),
@@ -246,7 +224,7 @@ mod tests {
         }
     }
 
-    fn no_transform(_: &str, _: Table) -> Result<Table, String> {
+    pub(crate) fn no_transform(_: &str, _: Table) -> Result<Table, String> {
         panic!("there is no transform");
     }
 
@@ -323,6 +301,20 @@ mod tests {
         let prepared = prepare(table(400), None, &parameters, None, no_transform).unwrap();
         assert_eq!(prepared.preprocessing.features, ["n", "t_a", "t_b"]);
         assert_eq!(prepared.test.rows % 4, 0);
+        let inputs = &prepared.preprocessing.inputs;
+        assert!(inputs.iter().all(|input| input.name != UNIT));
+
+        // The test table tells which rows are of one group, as the train table does.
+        let group = prepared.test.column("group").unwrap();
+        let unit = prepared.test.column(UNIT).unwrap();
+        for row in 1..prepared.test.rows {
+            assert_eq!(
+                group.number(row) == group.number(row - 1),
+                unit.number(row) == unit.number(row - 1)
+            );
+        }
+        let bytes = prepared.write_test(Vec::new()).unwrap();
+        assert_eq!(arrow::read(Cursor::new(bytes)).unwrap(), prepared.test);
     }
 
     #[test]
@@ -437,6 +429,10 @@ mod tests {
         let weights: f64 = numbers(WEIGHT).into_iter().flatten().sum();
         assert!((weights / train.rows as f64 - 1.0).abs() < 1e-12);
         assert_eq!(numbers(UNIT)[1], Some(2.0 * 3_600_000_000.0));
+        let Values::Floats(tested) = &prepared.test.column(UNIT).unwrap().values else {
+            panic!("units are floats");
+        };
+        assert!(tested.iter().all(|time| *time > 240.0 * 3_600_000_000.0));
 
         let grouped =
             run(r#"{"target":"y","split":"group","group":"group","time":"at","window":"1w"}"#);
@@ -472,8 +468,16 @@ mod tests {
             ..parameters()
         };
         let prepared = prepare(all, Some(tests.clone()), &parameters, None, no_transform).unwrap();
-        assert_eq!(prepared.test, tests);
+        let mut test = prepared.test.clone();
+        let units = test.remove(UNIT).unwrap();
+        assert_eq!(test, tests);
         assert_eq!(prepared.train_rows(), 300);
+        let Values::Floats(mut units) = units.values else {
+            panic!("units are floats");
+        };
+        units.sort_unstable_by(f64::total_cmp);
+        units.dedup();
+        assert_eq!(units.len(), 100);
         let told = prepare(table(9), None, &parameters, None, no_transform);
         assert!(told.err().unwrap().contains("no test file"));
     }

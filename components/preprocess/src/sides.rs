@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use septet_kit::{
-    preprocessing::Task,
+    arrow::MAX_COLUMNS,
+    preprocessing::{Task, UNIT},
     show::shown,
     split::Rule,
-    table::{Table, Values},
+    table::{Column, Table, Values},
 };
 
 use crate::{
@@ -186,6 +187,32 @@ pub(crate) fn in_use(
     Ok(())
 }
 
+/// The values of these rows.
+pub(crate) fn picked(values: &[f64], rows: &[u32]) -> Vec<f64> {
+    let values = rows.iter().map(|row| values.get(*row as usize).copied());
+    values.flatten().collect()
+}
+
+/// The test rows with their units, so that what is measured on them can tell which of them belong
+/// together.
+pub(crate) fn with_units(mut test: Table, units: Vec<f64>, notes: &mut Vec<String>) -> Table {
+    // A table has a bound, up to which a user's columns may fill it.
+    if test.columns.len() >= MAX_COLUMNS {
+        notes.push(format!(
+            "the table has as many columns as are taken, so the test rows do not tell which of \
+             them belong together: intervals may be too narrow; leave out a column of the {}",
+            test.columns.len()
+        ));
+        return test;
+    }
+    test.columns.push(Column {
+        name: UNIT.to_owned(),
+        values: Values::Floats(units),
+        nulls: Vec::new(),
+    });
+    test
+}
+
 /// The rows of one side.
 pub(crate) fn rows_of(sides: &[Side], wanted: Side) -> Vec<u32> {
     (0_u32..)
@@ -193,4 +220,58 @@ pub(crate) fn rows_of(sides: &[Side], wanted: Side) -> Vec<u32> {
         .filter(|(_, side)| **side == wanted)
         .map(|(row, _)| row)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        parameters::AskedSplit,
+        prepare::{
+            prepare,
+            tests::{no_transform, parameters, table},
+        },
+    };
+
+    #[test]
+    fn a_files_rows_of_one_key_are_one_unit() {
+        // Rows without a key are each one of their own.
+        let mut all = table(400);
+        all.columns[2].nulls = vec![0, 1, 2, 3, 396, 397, 398, 399];
+        let tests = all.take(&(0..100).collect::<Vec<_>>());
+        let keyed = Parameters {
+            split: Some(AskedSplit::File),
+            key: Some("group".to_owned()),
+            ..parameters()
+        };
+        let prepared = prepare(all, Some(tests), &keyed, None, no_transform).unwrap();
+        let count = |mut units: Vec<f64>| {
+            units.sort_unstable_by(f64::total_cmp);
+            units.dedup();
+            units.len()
+        };
+        let tested = prepared.test.column(UNIT).unwrap().numbers().unwrap();
+        assert_eq!(count(tested.into_iter().flatten().collect()), 4 + 24);
+        assert_eq!(count(prepared.units.clone()), 74 + 4);
+    }
+
+    #[test]
+    fn a_full_table_has_no_room_for_units() {
+        let column = |at: usize| Column {
+            name: at.to_string(),
+            values: Values::Floats(vec![0.0]),
+            nulls: vec![],
+        };
+        let mut notes = vec![];
+        let mut with = |columns: usize| {
+            let test = Table {
+                rows: 1,
+                columns: (0..columns).map(column).collect(),
+            };
+            with_units(test, vec![0.5], &mut notes).columns.len()
+        };
+        assert_eq!(with(MAX_COLUMNS - 1), MAX_COLUMNS);
+        assert_eq!(with(MAX_COLUMNS), MAX_COLUMNS);
+        assert_eq!(notes.len(), 1);
+    }
 }

@@ -1,11 +1,12 @@
 //! Weights of the rows.
 
 use septet_kit::{
+    preprocessing::Task,
     show::shown,
     table::{Table, Values},
 };
 
-use crate::{notes, target::find};
+use crate::{notes, parameters::Parameters, target::find};
 
 /// Checks the weights and leaves rows of weight 0 out.
 pub fn without_zero_weights(
@@ -79,6 +80,31 @@ pub fn weights(
         return Err("the weights are too far apart: some are nothing beside the others".to_owned());
     }
     Ok(weights)
+}
+
+/// The train rows' weights, where any are asked for.
+pub(crate) fn weigh(
+    train: &Table,
+    parameters: &Parameters,
+    task: Task,
+    target: &[f64],
+    counts: &[u64],
+) -> Result<Option<Vec<f64>>, String> {
+    let balanced = parameters.class_weight.is_some();
+    if balanced && task == Task::Regression {
+        return Err("class_weight is set, but the task is regression: it is of classes".to_owned());
+    }
+    if !balanced && parameters.weight.is_none() {
+        return Ok(None);
+    }
+    let own = match &parameters.weight {
+        Some(weight) => {
+            let column = find(train, "weight", weight)?.numbers().unwrap_or_default();
+            Some(column.into_iter().map(Option::unwrap_or_default).collect())
+        }
+        None => None,
+    };
+    weights(train.rows, own, balanced.then_some((target, counts))).map(Some)
 }
 
 #[cfg(test)]

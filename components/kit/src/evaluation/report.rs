@@ -25,6 +25,9 @@ pub struct Evaluation {
     pub format: u32,
     /// Test rows that were scored.
     pub rows: u64,
+    /// What the resamples were drawn from: units of rows that belong together (equal rows, rows of
+    /// one key or group), or the rows themselves.
+    pub units: u64,
     /// The metric by which the gate decides.
     pub primary: String,
     /// Of two classes, the one whose precision, recall, F1 and curves are told.
@@ -92,6 +95,7 @@ mod tests {
         let evaluation = Evaluation {
             format: FORMAT,
             rows: 3,
+            units: 2,
             primary: "r2".to_owned(),
             positive: None,
             metrics: [("r2".to_owned(), 0.5)].into(),
@@ -110,7 +114,7 @@ mod tests {
         let json = serde_json::to_string(&evaluation).unwrap();
         assert_eq!(
             json,
-            r#"{"format":2,"rows":3,"primary":"r2","positive":null,"metrics":{"r2":0.5},"resamples":9,"intervals":{"r2":{"low":0.25,"high":0.75}},"baseline":{},"baseline_differences":{},"champion":null,"details":{"classes":[],"confusion":null,"curves":[],"bins":[]},"slices":null,"gate":{"verdict":"no-policy","reasons":["because"]}}"#
+            r#"{"format":2,"rows":3,"units":2,"primary":"r2","positive":null,"metrics":{"r2":0.5},"resamples":9,"intervals":{"r2":{"low":0.25,"high":0.75}},"baseline":{},"baseline_differences":{},"champion":null,"details":{"classes":[],"confusion":null,"curves":[],"bins":[]},"slices":null,"gate":{"verdict":"no-policy","reasons":["because"]}}"#
         );
         let back: Evaluation = serde_json::from_str(&json).unwrap();
         assert_eq!(back, evaluation);

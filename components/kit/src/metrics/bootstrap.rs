@@ -1,12 +1,12 @@
 //! Intervals by the bootstrap: how figures vary where the test rows are drawn again.
 //!
-//! A resample draws as many rows as there are, with replacement, and is held as how often each row
-//! was drawn: the rows' order by score stays as it is. All models are measured on the same
+//! A resample draws as many units of rows as there are, with replacement, and is held as how often
+//! each row was drawn: the rows' order by score stays as it is. All models are measured on the same
 //! resamples, so their differences are paired.
 
 use serde::{Deserialize, Serialize};
 
-use super::Figures;
+use super::{Figures, Units};
 
 /// Share of the resamples below and above an interval.
 const TAIL: f64 = 0.025;
@@ -136,24 +136,27 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 /// What measures a model under counts of the rows.
 pub type Measure<'a> = &'a dyn Fn(&[u32]) -> Figures;
 
-/// Measures models on `resamples` resamples of `rows` rows, drawn from `seed`. `passes` is how many
-/// times each row is visited in one of them; `progress` is called about every million visits.
+/// Measures models on `resamples` resamples of the rows, drawn by `units` from `seed`. `passes` is
+/// how many times each row is visited in one of them; `progress` is called about every million
+/// visits. With fewer than two units there are no resamples: all would be alike, as if there were
+/// no chance in the rows.
 pub fn bootstrap(
     models: &[Measure<'_>],
-    (rows, passes): (usize, usize),
+    (units, passes): (&Units, usize),
     resamples: usize,
     seed: u64,
     progress: &mut dyn FnMut(),
 ) -> Resamples {
-    if rows == 0 {
+    if units.len() < 2 {
         return Resamples::default();
     }
     let mut generator = Generator::new(seed);
-    let mut counts = vec![0; rows];
+    let rows = units.rows();
+    let (mut drawn, mut counts) = (vec![], vec![0; rows]);
     let mut figures = vec![Vec::with_capacity(resamples); models.len()];
     let mut visited = 0;
     for _ in 0..resamples {
-        generator.draw(&mut counts);
+        units.draw(&mut generator, &mut drawn, &mut counts);
         for (figures, measure) in figures.iter_mut().zip(models) {
             figures.push(measure(&counts));
         }
@@ -218,7 +221,8 @@ mod tests {
         };
         let less = |counts: &[u32]| vec![share(counts)[0].map(|share| share - 0.1), None];
         let mut reports = 0;
-        let resamples = bootstrap(&[&share, &less], (1000, 2), 2000, 3, &mut || reports += 1);
+        let rows = Units::single(1000);
+        let resamples = bootstrap(&[&share, &less], (&rows, 2), 2000, 3, &mut || reports += 1);
         assert!(reports >= 3, "{reports}");
         let interval = resamples.interval(0, 0).unwrap();
         assert!(
@@ -232,9 +236,41 @@ mod tests {
         let difference = resamples.difference(0, 1, 0).unwrap();
         assert!((difference.low - 0.1).abs() < 1e-9 && (difference.high - 0.1).abs() < 1e-9);
         assert_eq!(resamples.interval(0, 1), None);
-        let again = bootstrap(&[&share, &less], (1000, 2), 2000, 3, &mut || {});
+        let again = bootstrap(&[&share, &less], (&rows, 2), 2000, 3, &mut || {});
         assert_eq!(again.interval(0, 0), Some(interval));
-        assert!(bootstrap(&[&share], (0, 1), 10, 3, &mut || {}).is_empty());
+        let units = Units::by(&(0..1000).map(f64::from).collect::<Vec<_>>());
+        let again = bootstrap(&[&share, &less], (&units, 2), 2000, 3, &mut || {});
+        assert_eq!(again.interval(0, 0), Some(interval));
+        for units in [Units::single(0), Units::by(&[0.5; 1000])] {
+            assert!(bootstrap(&[&share], (&units, 1), 10, 3, &mut || {}).is_empty());
+        }
+    }
+
+    /// Fifty units of 100 equal rows each tell as much as 50 rows do: the interval is √100 times as
+    /// wide as by rows. The standard error of a share of 0.4 of 50 is 0.0693.
+    #[test]
+    fn rows_that_belong_together_tell_as_much_as_one() {
+        let units = Units::by(
+            &(0..5000)
+                .map(|row| f64::from(row / 100))
+                .collect::<Vec<_>>(),
+        );
+        let share = |counts: &[u32]| {
+            let up: u32 = counts.iter().take(2000).sum();
+            vec![Some(f64::from(up) / f64::from(counts.iter().sum::<u32>()))]
+        };
+        let width = |units: &Units| {
+            let resamples = bootstrap(&[&share], (units, 1), 2000, 3, &mut || {});
+            let Interval { low, high } = resamples.interval(0, 0).unwrap();
+            assert!(low < 0.4 && high > 0.4);
+            high - low
+        };
+        let (together, alone) = (width(&units), width(&Units::single(5000)));
+        assert!(
+            (together / (2.0 * 1.96 * 0.0693) - 1.0).abs() < 0.1,
+            "{together}"
+        );
+        assert!((together / alone - 10.0).abs() < 1.0, "{together} {alone}");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! - `ranking`: areas under curves
 //! - `curves`: the curves' points
 //! - `bootstrap`: intervals
+//! - `units`: which rows are drawn together
 //! - `simple`: metrics by name, from slices
 
 mod bootstrap;
@@ -24,6 +25,7 @@ mod numbers;
 mod ranking;
 mod simple;
 mod tally;
+mod units;
 
 pub use bootstrap::{Generator, Interval, Measure, Resamples, bootstrap};
 pub use classes::Classes;
@@ -34,3 +36,4 @@ pub use numbers::Numbers;
 pub use ranking::{Ranking, area};
 pub use simple::{classes, classification, regression};
 pub use tally::{ClassFigures, Tally};
+pub use units::Units;

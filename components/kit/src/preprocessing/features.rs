@@ -167,7 +167,8 @@ fn places(known: &Categories, column: &Column, refused: &mut Refused) -> Option<
         if *place == Place::Refused {
             refused.entry(row).or_insert_with(|| {
                 format!(
-                    "column '{}' has '{}', which no train row had,",
+                    "column '{}' has '{}', which no train row had (categories.unknown=error refuses \
+                     such rows)",
                     column.name,
                     shown(column.text(row).unwrap_or_default(), 40)
                 )
@@ -340,6 +341,7 @@ mod tests {
         let (rows, reasons): (Vec<_>, Vec<_>) = refused.into_iter().unzip();
         assert_eq!(rows, [1, 4]);
         assert!(reasons[0].contains("'t' has 'x'"));
+        assert!(reasons[0].contains("categories.unknown=error"));
         assert!(reasons[1].contains("'n' is infinite"));
         assert!(plan.features(&table).unwrap_err().ends_with("in row 2"));
     }

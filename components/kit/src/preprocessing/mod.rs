@@ -7,8 +7,9 @@
 
 /// Last column of the train table: the class's number, or the value.
 pub const TARGET: &str = "septet:target";
-/// Column of the train table by which a cross-validation cuts; see [`Folds`]. Rows and groups: a
-/// number from 0 to below 1, equal for rows that stay together.
+/// Column of the train table by which a cross-validation cuts, and of the test table by which a
+/// bootstrap draws; see [`Folds`]. Rows and groups: a number from 0 to below 1, equal for rows that
+/// stay together. It is never a feature or an input.
 pub const UNIT: &str = "septet:unit";
 /// Column of the train table, where rows have weights: above 0, 1 on average.
 pub const WEIGHT: &str = "septet:weight";

@@ -42,6 +42,8 @@ pub struct Decided {
     pub sides: Vec<Side>,
     /// By what a cross-validation cuts, one a row; see `septet_kit::preprocessing::UNIT`.
     pub units: Vec<f64>,
+    /// The same of the rows of a file for the test; none where there is no such file.
+    pub test_units: Option<Vec<f64>>,
     /// How it cuts.
     pub folds: Folds,
     /// The split in force, for the next version.
@@ -88,6 +90,7 @@ pub fn decide(
             .map_or(asked.test_share.unwrap_or(TEST_SHARE), |p| p.test_share),
         all: &all,
     };
+    let mut test_units = None;
     let (sides, units, folds, split) = match (asked.kind(), column) {
         (AskedSplit::Hash, None) => now.by_rows(pinned)?,
         (AskedSplit::Hash, Some((_, key))) => now.by_key(key, false, pinned, &mut notes)?,
@@ -95,7 +98,10 @@ pub fn decide(
         (AskedSplit::Time, Some((_, time))) => now.by_time(time, pinned, &mut notes)?,
         (AskedSplit::File, key) => {
             let tests = tests.ok_or(UNSOUND)?;
-            now.by_file(tests, key.map(|(_, key)| key), pinned, &mut notes)?
+            let key = key.map(|(_, key)| key);
+            let (found, theirs) = now.by_file(tests, key, pinned, &mut notes)?;
+            test_units = Some(theirs);
+            found
         }
         (AskedSplit::Group | AskedSplit::Time, None) => return Err(UNSOUND.to_owned()),
     };
@@ -109,6 +115,7 @@ pub fn decide(
     Ok(Decided {
         sides,
         units,
+        test_units,
         folds,
         split,
         duplicates,
@@ -116,7 +123,9 @@ pub fn decide(
     })
 }
 
-type Found = Result<(Vec<Side>, Vec<f64>, Folds, Split), String>;
+/// Sides and units of the rows, how a cross-validation cuts, and the split.
+type Sides = (Vec<Side>, Vec<f64>, Folds, Split);
+type Found = Result<Sides, String>;
 
 /// The rows of this version.
 struct Now<'a> {
@@ -246,13 +255,14 @@ impl Now<'_> {
         Ok((sides, units.collect(), Folds::Time, split))
     }
 
+    /// Beside what the others give, the units of the file's rows.
     fn by_file(
         &self,
         tests: &Table,
         key: Option<&Column>,
         pinned: Option<Split>,
         notes: &mut Vec<String>,
-    ) -> Found {
+    ) -> Result<(Sides, Vec<f64>), String> {
         let make = || {
             self.split(Rule::File {
                 key: key.map(|column| column.name.clone()),
@@ -270,7 +280,8 @@ impl Now<'_> {
             None => None,
         };
         let tested = file::digests_of(tests, their_key, &theirs);
-        let sides = file::sides(&file::digests_of(self.table, key, &own), &tested);
+        let rows = file::digests_of(self.table, key, &own);
+        let sides = file::sides(&rows, &tested);
         let out = sides.iter().filter(|side| **side == Side::Out).count();
         if out > 0 {
             notes.push(format!(
@@ -279,11 +290,9 @@ impl Now<'_> {
                 if key.is_some() { "their key" } else { "them" }
             ));
         }
-        let units = match key {
-            Some(column) => units(&digests(&[column], self.table.rows)),
-            None => units(&own),
-        };
-        Ok((sides, units, Folds::Rows, split))
+        // A row without a key is compared as a whole, so it is a unit as a whole.
+        let units = |rows: &[(bool, Digest)]| rows.iter().map(|(_, d)| d.unit()).collect();
+        Ok(((sides, units(&rows), Folds::Rows, split), units(&tested)))
     }
 }
 
