@@ -7,8 +7,6 @@ use crate::matrix::Matrix;
 const MAX_CLASSES: usize = 1 << 16;
 /// How far from 1 a leaf's shares may sum, because of rounding.
 const ROUNDING: f64 = 1e-6;
-/// What a walk through a tree costs: some twenty nodes, most of which are not in the cache.
-const WALK: usize = 100;
 /// Numbers that are looked at between two reports: some tens of milliseconds.
 const STEP: usize = 1 << 24;
 /// Rows between two reports at most.
@@ -126,13 +124,14 @@ impl Model {
             Self::LinearClassifier(linear) | Self::LinearRegressor(linear) => {
                 linear.weights.values.len()
             }
-            Self::ForestClassifier { forest, shares } => forest
-                .roots()
-                .len()
-                .saturating_mul(WALK.max(if shares.rows > 0 { shares.columns } else { 0 })),
-            Self::ForestRegressor(forest) | Self::BoostedRegressor { forest, .. } => {
-                forest.roots().len().saturating_mul(WALK)
+            Self::ForestClassifier { forest, shares } => {
+                // A leaf that is not pure adds its row of shares.
+                let shares = if shares.rows > 0 { shares.columns } else { 0 };
+                forest
+                    .cost()
+                    .max(forest.roots().len().saturating_mul(shares))
             }
+            Self::ForestRegressor(forest) | Self::BoostedRegressor { forest, .. } => forest.cost(),
             Self::NeighboursClassifier { neighbours, .. }
             | Self::NeighboursRegressor(neighbours) => neighbours.cost(),
             Self::GaussianBayes(bayes) => bayes.columns().saturating_mul(bayes.classes() * 2),
@@ -222,7 +221,7 @@ mod tests {
     #[test]
     fn steps_predict_what_the_whole_does() {
         // So many trees that a step is of few rows.
-        let trees = STEP as u32 / WALK as u32 / 3;
+        let trees = STEP as u32 / 300;
         let nodes = (0..trees).map(|tree| Node::leaf(f64::from(tree % 7)));
         let forest = Forest::new(1, (0..trees).collect(), nodes.collect()).unwrap();
         let forest = Model::ForestRegressor(forest);
