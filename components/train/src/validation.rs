@@ -74,6 +74,11 @@ impl<'p, 'q> Parts<'p, 'q> {
         (self.progress)(self.last, Some(self.count * PART));
     }
 
+    /// All parts but the last are done or will not be.
+    pub(crate) fn skip(&mut self) {
+        self.done = self.done.max(self.count.saturating_sub(1));
+    }
+
     /// The part at hand is done.
     pub(crate) fn next(&mut self) {
         self.done = (self.done + 1).min(self.count);
