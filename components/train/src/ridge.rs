@@ -15,8 +15,9 @@ use smartcore::linalg::{
 
 use crate::{
     algorithm::{Algorithm, Learned, Progress, Rows},
-    least_squares::{LinearRegression, Means, learned, told},
-    products::Products,
+    least_squares::{LinearRegression, Means, learned, singular_values, told},
+    plan::MAX_SILENT,
+    products::{self, Products},
     settings::{Setting, Settings},
 };
 
@@ -47,6 +48,21 @@ impl Algorithm for Ridge {
         cells.saturating_add(squares).saturating_mul(8)
     }
 
+    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
+        if without_penalty(settings) {
+            return LinearRegression.effort(rows, columns, settings);
+        }
+        let products = products::effort(rows, columns);
+        products.saturating_add(self.silent(columns, settings))
+    }
+
+    fn silent(&self, columns: u64, settings: &Settings) -> u64 {
+        if without_penalty(settings) {
+            return LinearRegression.silent(columns, settings);
+        }
+        columns.saturating_mul(columns).saturating_mul(columns)
+    }
+
     fn learn(
         &self,
         rows: Rows<'_>,
@@ -72,8 +88,15 @@ impl Algorithm for Ridge {
         let weights = match solved.filter(finite) {
             Some(weights) => weights,
             // A penalty that is lost beside the squares leaves no factor; singular values then give
-            // the weights of least norm.
-            None => left.svd_solve_mut(right).map_err(|error| told(&error))?,
+            // the weights of least norm, where that is not too long a step.
+            None if singular_values(columns as u64) <= MAX_SILENT => {
+                left.svd_solve_mut(right).map_err(|error| told(&error))?
+            }
+            None => {
+                return Err(
+                    "ridge's penalty is lost beside the features' squares: raise alpha".to_owned(),
+                );
+            }
         };
         learned(&means, weights.iterator(0).copied().collect())
     }
