@@ -84,7 +84,11 @@ impl predictor::Guest for Component {
             let predictor = loaded
                 .as_ref()
                 .ok_or_else(|| predictor::Error::Failed("no model is loaded".to_owned()))?;
-            let predicted = to_kit(batch).and_then(|rows| predictor.predict(&rows, ask::transform));
+            let predicted = to_kit(batch).and_then(|rows| {
+                predictor.predict(&rows, ask::transform, &mut |done| {
+                    log::progress(done as u64, Some(rows.rows as u64));
+                })
+            });
             settle(predicted).map(to_wit).map_err(ended)
         })
     }
@@ -101,7 +105,8 @@ fn ended(error: StageError) -> predictor::Error {
 
 fn open(bundle: &Artifact) -> Result<Predictor, String> {
     let bytes = BlobReader::open(bundle)?.all(MAX_BUNDLE)?;
-    Predictor::load(&bytes, ask::transform)
+    // Of the rows to come none is done.
+    Predictor::load(&bytes, ask::transform, &mut |_| log::progress(0, None))
 }
 
 fn run(invocation: &Invocation) -> Result<Outcome, String> {

@@ -73,7 +73,10 @@ impl<'a, W: Write + Send> Output<'a, W> {
             let batch = batch?;
             let lines = lines(&batch, in_part);
             in_part += batch.rows as i64;
-            let answer = self.predictor.answer(&batch, &mut *call)?;
+            let before = self.rows;
+            let answer = self.predictor.answer(&batch, &mut *call, &mut |rows| {
+                progress(before + rows as u64);
+            })?;
             self.write_features(&answer)?;
             let errors = errors(answer.predictions.rows, |row| {
                 answer.errors.get(&row).map(String::as_str)

@@ -34,10 +34,12 @@ pub struct Answer {
 
 impl Predictor {
     /// Decodes a bundle and replays its recorded rows through the transforms, features and model
-    /// of today. `call` passes a batch through a transform.
+    /// of today. `call` passes a batch through a transform, `report` is told how many rows are
+    /// replayed so far.
     pub fn load(
         bytes: &[u8],
         call: impl FnMut(&str, Table) -> Result<Table, String>,
+        report: &mut dyn FnMut(usize),
     ) -> Result<Self, String> {
         let bundle = Bundle::decode(bytes)?;
         let plan = &bundle.manifest.preprocessing;
@@ -50,7 +52,7 @@ impl Predictor {
         let recorded = &predictor.bundle.manifest.recorded;
         recorded
             .table()
-            .and_then(|rows| predictor.scores(&rows, call))
+            .and_then(|rows| predictor.scores(&rows, call, report))
             .and_then(|scores| recorded.replay(&scores))
             .map_err(|reason| {
                 format!("the model does not predict its recorded rows as it did: {reason}")
@@ -95,13 +97,14 @@ impl Predictor {
     }
 
     /// One row of predictions for each row of `table`. A row that can't be predicted is an error
-    /// that names it.
+    /// that names it. `report` is told how many rows are predicted so far.
     pub fn predict(
         &self,
         table: &Table,
         call: impl FnMut(&str, Table) -> Result<Table, String>,
+        report: &mut dyn FnMut(usize),
     ) -> Result<Table, String> {
-        let answer = self.answer(table, call)?;
+        let answer = self.answer(table, call, report)?;
         match answer.errors.first_key_value() {
             None => Ok(answer.predictions),
             Some((row, reason)) => Err(format!("row {}: {reason}", table.line(*row))),
@@ -109,17 +112,19 @@ impl Predictor {
     }
 
     /// What the model says of each row of `table`, or why it can't. Only a column that is missing
-    /// or of another kind, and a transform that refuses, are errors.
+    /// or of another kind, and a transform that refuses, are errors. `report` is told how many rows
+    /// are predicted so far: a costly model would be silent for too long over a batch.
     pub fn answer(
         &self,
         table: &Table,
         call: impl FnMut(&str, Table) -> Result<Table, String>,
+        report: &mut dyn FnMut(usize),
     ) -> Result<Answer, String> {
         let (features, refused) = self
             .preprocessing()
             .features_checked(&self.rows(table, call)?)?;
         let mut errors: BTreeMap<usize, String> = refused.into_iter().collect();
-        let mut scores = self.bundle.model.predict(&features);
+        let mut scores = self.bundle.model.predict_in_steps(&features, report);
         for row in 0..table.rows {
             let scores = scores.row_mut(row);
             if !scores.iter().all(|score| score.is_finite()) {
@@ -176,9 +181,10 @@ impl Predictor {
         &self,
         table: &Table,
         call: impl FnMut(&str, Table) -> Result<Table, String>,
+        report: &mut dyn FnMut(usize),
     ) -> Result<Matrix, String> {
         let features = self.preprocessing().features(&self.rows(table, call)?)?;
-        Ok(self.bundle.model.predict(&features))
+        Ok(self.bundle.model.predict_in_steps(&features, report))
     }
 
     /// Raw rows, checked and passed through the transforms.
@@ -338,22 +344,59 @@ pub(crate) mod tests {
 
     pub(crate) fn load(task: Task, transforms: &[&str]) -> Predictor {
         let bytes = bundle(task, transforms).encode().unwrap();
-        Predictor::load(&bytes, same).unwrap()
+        Predictor::load(&bytes, same, &mut |_| {}).unwrap()
     }
 
     #[test]
     fn a_value_is_predicted() {
         let predictor = load(Task::Regression, &[]);
-        let table = predictor.predict(&rows(&[1.0, 2.0]), same).unwrap();
+        let table = predictor
+            .predict(&rows(&[1.0, 2.0]), same, &mut |_| {})
+            .unwrap();
         assert_eq!(table.fields(), predictor.outputs());
         assert_eq!(table.columns[0].values, Values::Floats(vec![3.0, 5.0]));
-        assert_eq!(predictor.predict(&rows(&[]), same).unwrap().rows, 0);
+        assert_eq!(
+            predictor
+                .predict(&rows(&[]), same, &mut |_| {})
+                .unwrap()
+                .rows,
+            0
+        );
+    }
+
+    #[test]
+    fn a_costly_model_reports_within_a_batch() {
+        use septet_kit::model::{Forest, Node};
+
+        let mut bundle = bundle(Task::Regression, &[]);
+        let trees = 1 << 16;
+        let leaves = vec![Node::leaf(0.5); trees as usize];
+        bundle.model =
+            Model::ForestRegressor(Forest::new(1, (0..trees).collect(), leaves).unwrap());
+        let recorded = rows(&[0.5, -3.0]);
+        let plan = &bundle.manifest.preprocessing;
+        let recorded = plan.check(&recorded).unwrap();
+        let predictions = bundle.model.predict(&plan.features(&recorded).unwrap());
+        bundle.manifest.recorded = Recorded::new(&recorded, &predictions);
+        let mut steps = vec![];
+        let bytes = bundle.encode().unwrap();
+        let predictor = Predictor::load(&bytes, same, &mut |row| steps.push(row)).unwrap();
+        let answer = predictor
+            .answer(&rows(&[1.0; 5]), same, &mut |row| steps.push(row))
+            .unwrap();
+        assert_eq!(steps, [2, 2, 4, 5]);
+        assert_eq!(
+            answer.predictions.columns[0].values,
+            Values::Floats(vec![0.5; 5])
+        );
     }
 
     #[test]
     fn a_class_is_predicted_with_probabilities() {
         let predictor = load(Task::Classification, &[]);
-        let table = predictor.predict(&rows(&[1.0, -2.0]), same).unwrap();
+        let table = predictor
+            .predict(&rows(&[1.0, -2.0]), same, &mut |_| {})
+            .unwrap();
         assert_eq!(table.fields(), predictor.outputs());
         assert_eq!(table.columns[0].label(0).unwrap(), "yes");
         assert_eq!(table.columns[0].label(1).unwrap(), "no");
@@ -368,8 +411,8 @@ pub(crate) mod tests {
             let mut bundle = bundle(Task::Classification, &[]);
             bundle.manifest.preprocessing.positive = Some(positive.to_owned());
             bundle.manifest.threshold = Some(threshold);
-            let predictor = Predictor::load(&bundle.encode().unwrap(), same).unwrap();
-            let table = predictor.predict(&rows(&[x]), same).unwrap();
+            let predictor = Predictor::load(&bundle.encode().unwrap(), same, &mut |_| {}).unwrap();
+            let table = predictor.predict(&rows(&[x]), same, &mut |_| {}).unwrap();
             table.columns[0].label(0).unwrap()
         };
         // At 0 the probability of "yes" is 0.73, at -0.5 it is 0.5.
@@ -384,7 +427,7 @@ pub(crate) mod tests {
     fn a_row_that_fails_does_not_spoil_others() {
         let predictor = load(Task::Classification, &[]);
         let answer = predictor
-            .answer(&rows(&[1.0, f64::INFINITY, -2.0]), same)
+            .answer(&rows(&[1.0, f64::INFINITY, -2.0]), same, &mut |_| {})
             .unwrap();
         assert_eq!(answer.errors.len(), 1);
         assert!(answer.errors[&1].contains("'x' is infinite"));
@@ -398,7 +441,7 @@ pub(crate) mod tests {
             [Some("yes".to_owned()), None, Some("no".to_owned())]
         );
         assert!(labels(1)[1].is_none() && labels(2)[1].is_none());
-        let told = predictor.predict(&rows(&[1.0, f64::INFINITY]), same);
+        let told = predictor.predict(&rows(&[1.0, f64::INFINITY]), same, &mut |_| {});
         assert!(
             told.unwrap_err()
                 .starts_with("row 3: column 'x' is infinite")
@@ -411,35 +454,51 @@ pub(crate) mod tests {
     #[test]
     fn transforms_are_applied_and_checked_on_load() {
         let bytes = bundle(Task::Regression, &["digest"]).encode().unwrap();
-        let predictor = Predictor::load(&bytes, same).unwrap();
+        let predictor = Predictor::load(&bytes, same, &mut |_| {}).unwrap();
         let mut asked = Vec::new();
         predictor
-            .predict(&rows(&[1.0]), |digest, table| {
-                asked.push(digest.to_owned());
-                let names: Vec<_> = table.columns.iter().map(|c| c.name.clone()).collect();
-                assert_eq!(names, ["x"]);
-                Ok(table)
-            })
+            .predict(
+                &rows(&[1.0]),
+                |digest, table| {
+                    asked.push(digest.to_owned());
+                    let names: Vec<_> = table.columns.iter().map(|c| c.name.clone()).collect();
+                    assert_eq!(names, ["x"]);
+                    Ok(table)
+                },
+                &mut |_| {},
+            )
             .unwrap();
         assert_eq!(asked, ["digest"]);
-        let gone = Predictor::load(&bytes, |_, _| Err("there is no transform".to_owned()));
+        let gone = Predictor::load(
+            &bytes,
+            |_, _| Err("there is no transform".to_owned()),
+            &mut |_| {},
+        );
         assert!(gone.unwrap_err().contains("there is no transform"));
-        let other = Predictor::load(&bytes, |_, mut table| {
-            if let Values::Floats(values) = &mut table.columns[0].values {
-                for value in values {
-                    *value += 1.0;
+        let other = Predictor::load(
+            &bytes,
+            |_, mut table| {
+                if let Values::Floats(values) = &mut table.columns[0].values {
+                    for value in values {
+                        *value += 1.0;
+                    }
                 }
-            }
-            Ok(table)
-        });
+                Ok(table)
+            },
+            &mut |_| {},
+        );
         assert!(other.unwrap_err().contains("recorded row 0"));
     }
 
     #[test]
     fn a_damaged_bundle_is_told() {
         let bytes = bundle(Task::Regression, &[]).encode().unwrap();
-        assert!(Predictor::load(&bytes[..bytes.len() - 1], same).is_err());
-        assert!(Predictor::load(b"PK", same).unwrap_err().contains("bundle"));
+        assert!(Predictor::load(&bytes[..bytes.len() - 1], same, &mut |_| {}).is_err());
+        assert!(
+            Predictor::load(b"PK", same, &mut |_| {})
+                .unwrap_err()
+                .contains("bundle")
+        );
     }
 
     #[test]
@@ -448,14 +507,14 @@ pub(crate) mod tests {
         let mut table = rows(&[1.0]);
         table.columns[1].values = Values::Texts(vec!["many".to_owned()]);
         assert_eq!(
-            predictor.predict(&table, same).unwrap_err(),
+            predictor.predict(&table, same, &mut |_| {}).unwrap_err(),
             "column 'x' has texts where the model was trained on floats: row 2 has 'many'"
         );
         table.remove("x");
-        let reason = predictor.predict(&table, same).unwrap_err();
+        let reason = predictor.predict(&table, same, &mut |_| {}).unwrap_err();
         assert!(reason.contains("'x' (floats) is missing"));
         let reason = predictor
-            .predict(&rows(&[0.0, f64::MAX]), same)
+            .predict(&rows(&[0.0, f64::MAX]), same, &mut |_| {})
             .unwrap_err();
         assert!(
             reason.starts_with("row 3: the prediction is not finite"),

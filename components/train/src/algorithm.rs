@@ -130,6 +130,12 @@ pub trait Algorithm: Sync {
         rows.saturating_mul(columns)
     }
 
+    /// Operations of the longest step that can't report, about: a table that makes it longer than
+    /// the host bears is refused beforehand.
+    fn silent(&self, _columns: u64, _settings: &Settings) -> u64 {
+        0
+    }
+
     /// Learns. Equal rows, settings and seed give equal models.
     fn learn(
         &self,

@@ -11,7 +11,7 @@ use septet_kit::preprocessing::Task;
 use crate::{
     algorithm::{Algorithm, Learned, Progress, Rows},
     least_squares::{Means, learned},
-    products::Products,
+    products::{self, Products},
     settings::{Setting, Settings},
 };
 
@@ -36,6 +36,10 @@ impl Algorithm for Lasso {
 
     fn memory(&self, rows: u64, columns: u64, _: u64, _: &Settings) -> u64 {
         memory(rows, columns)
+    }
+
+    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
+        effort(rows, columns, settings)
     }
 
     fn learn(
@@ -68,6 +72,10 @@ impl Algorithm for ElasticNet {
         memory(rows, columns)
     }
 
+    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
+        effort(rows, columns, settings)
+    }
+
     fn learn(
         &self,
         rows: Rows<'_>,
@@ -94,6 +102,15 @@ fn memory(rows: u64, columns: u64) -> u64 {
     let cells = rows.saturating_mul(width);
     let squares = width.saturating_mul(width).saturating_mul(2);
     cells.saturating_add(squares).saturating_mul(8)
+}
+
+/// The sums, and rounds through all weights, each of which goes through all gradients.
+fn effort(rows: u64, columns: u64, settings: &Settings) -> u64 {
+    // Most rows converge within some tens of rounds; where weights are many, it takes more.
+    let most = u64::from(settings.whole("max_iter").unwrap_or(1000));
+    let rounds = columns.max(100).min(most);
+    let square = columns.saturating_mul(columns);
+    products::effort(rows, columns).saturating_add(square.saturating_mul(rounds))
 }
 
 fn learn(

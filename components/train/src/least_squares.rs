@@ -55,6 +55,17 @@ impl Algorithm for LinearRegression {
         cells.saturating_add(more).saturating_mul(8)
     }
 
+    fn effort(&self, rows: u64, columns: u64, _: &Settings) -> u64 {
+        let square = columns.saturating_mul(columns);
+        let triangle = rows.saturating_mul(square);
+        triangle.saturating_add(singular_values(columns))
+    }
+
+    fn silent(&self, columns: u64, _: &Settings) -> u64 {
+        // The triangle of a block, of about five times as many rows as columns, takes less.
+        singular_values(columns)
+    }
+
     fn learn(
         &self,
         rows: Rows<'_>,
@@ -67,6 +78,15 @@ impl Algorithm for LinearRegression {
         let weights = least_norm(&triangle, rows.features.rows)?;
         learned(&means, weights)
     }
+}
+
+/// Operations for the singular values of so many columns, about: some 20 for each of their cubes
+/// (Golub and Van Loan, Matrix Computations, 8.6).
+pub(crate) const fn singular_values(columns: u64) -> u64 {
+    columns
+        .saturating_mul(columns)
+        .saturating_mul(columns)
+        .saturating_mul(20)
 }
 
 /// Means that are taken off before and put into the intercept after.

@@ -5,7 +5,7 @@
 //! them.
 
 use septet_kit::{
-    model::{Model, Neighbours},
+    model::{MAX_NEIGHBOURS, Model, Neighbours},
     preprocessing::Task,
 };
 
@@ -28,7 +28,7 @@ impl Algorithm for NearestNeighbours {
 
     fn settings(&self, _: Task) -> Vec<Setting> {
         vec![
-            Setting::whole("n_neighbors", Some(5), 1, 10_000),
+            Setting::whole("n_neighbors", Some(5), 1, MAX_NEIGHBOURS as u32),
             Setting {
                 name: "weights",
                 range: Range::Choice {

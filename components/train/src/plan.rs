@@ -20,6 +20,9 @@ const MAX_COST: u64 = 1 << 21;
 
 /// Numbers that learning may look at for `auto` to try the algorithm: about a minute.
 const MAX_EFFORT: u64 = 1 << 33;
+/// Operations that one step may do without a report: some two minutes, of the five that the host
+/// bears by default.
+pub(crate) const MAX_SILENT: u64 = 1 << 37;
 
 /// The stage's parameters.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,8 +113,8 @@ impl Plan {
         })
     }
 
-    /// Whether so many rows can be learned from in the memory that a component has; of several
-    /// algorithms, whether one can.
+    /// Whether so many rows can be learned from in the memory that a component has, with no step
+    /// that is silent for too long; of several algorithms, whether one can.
     pub fn fits(&self, rows: u64, preprocessing: &Preprocessing) -> Result<(), String> {
         let candidates = match &self.choice {
             Choice::One(one) => std::slice::from_ref(one),
@@ -147,10 +150,17 @@ impl Candidate {
         self.algorithm.name()
     }
 
-    /// Whether so many rows fit in memory.
+    /// Whether so many rows fit in memory, and no step is silent for too long.
     fn fits(&self, rows: u64, preprocessing: &Preprocessing) -> Result<(), String> {
         let columns = preprocessing.features.len() as u64;
         let classes = preprocessing.classes.len() as u64;
+        if self.algorithm.silent(columns, &self.settings) > MAX_SILENT {
+            return Err(format!(
+                "{} on {rows} rows × {columns} features would solve its equations in one step of \
+                 many minutes: take fewer columns, or lasso or gradient-boosting",
+                self.algorithm.name()
+            ));
+        }
         let own = self
             .algorithm
             .memory(rows, columns, classes, &self.settings);
@@ -309,6 +319,50 @@ mod tests {
         };
         assert_eq!(out(100_000), [""; 0]);
         assert_eq!(out(3_000_000), ["knn", "random-forest"]);
+    }
+
+    #[test]
+    fn widths_that_are_solved_for_minutes_are_told_beforehand() {
+        let mut shape = preprocessing(Task::Regression);
+        let told = |shape: &Preprocessing, json| {
+            let plan = Plan::new(&parameters(json), shape).unwrap();
+            plan.fits(1_000, shape).err()
+        };
+        let linear = || json!({"algorithm": "linear-regression"});
+        let ridge = |alpha: u32| json!({"algorithm": "ridge", "parameters": {"alpha": alpha}});
+        shape.features = vec!["a".to_owned(); 1_900];
+        assert_eq!(told(&shape, linear()), None);
+        assert_eq!(told(&shape, ridge(0)), None);
+        shape.features = vec!["a".to_owned(); 2_000];
+        let line = told(&shape, linear()).unwrap();
+        assert!(line.contains("1000 rows × 2000 features"), "{line}");
+        assert!(line.contains("fewer columns"), "{line}");
+        assert!(told(&shape, ridge(0)).is_some());
+        assert_eq!(told(&shape, ridge(1)), None);
+        shape.features = vec!["a".to_owned(); 5_200];
+        assert!(told(&shape, ridge(1)).is_some());
+        for name in ["lasso", "elastic-net", AUTO] {
+            assert_eq!(told(&shape, json!({"algorithm": name})), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn auto_leaves_out_solvers_of_wide_rows() {
+        let effort = |algorithm, rows, columns| {
+            let algorithm = algorithm::choose(Some(algorithm), Task::Regression).unwrap();
+            let one = Candidate::new(algorithm, Task::Regression, &Values::new()).unwrap();
+            one.algorithm.effort(rows, columns, &one.settings)
+        };
+        assert_eq!(
+            effort("linear-regression", 1_000, 100),
+            10_000_000 + 20_000_000
+        );
+        assert_eq!(effort("ridge", 1_000, 100), 5_000_000 + 1_000_000);
+        assert_eq!(effort("lasso", 1_000, 200), 20_000_000 + 8_000_000);
+        for name in ["linear-regression", "ridge", "lasso", "elastic-net"] {
+            assert!(effort(name, 100_000, 100) < MAX_EFFORT, "{name}");
+            assert!(effort(name, 1_000, 3_000) > MAX_EFFORT, "{name}");
+        }
     }
 
     #[test]

@@ -8,6 +8,12 @@ use crate::{
 /// Products between two reports: some milliseconds.
 const STEP: usize = 1 << 24;
 
+/// Operations for the sums over so many rows.
+pub(crate) const fn effort(rows: u64, columns: u64) -> u64 {
+    // Only one triangle of the square is summed.
+    rows.saturating_mul(columns.saturating_mul(columns) / 2)
+}
+
 /// Sums over the centred, weighted rows.
 pub(crate) struct Products {
     /// Of each column with each other: a square, row after row.

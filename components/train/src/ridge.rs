@@ -3,6 +3,9 @@
 //! Minimizes |y − Xw − b|² + alpha · |w|², the intercept free, as scikit-learn's `Ridge` does.
 //! smartcore's own `RidgeRegression` refuses fewer rows than columns and constant columns, both of
 //! which the penalty makes solvable; so the squares are summed here and smartcore solves them.
+//!
+//! Without a penalty it is linear regression: columns that depend on each other have no Cholesky
+//! factor, or one of rounding errors alone, and the squares of the rows hold half their digits.
 
 use septet_kit::preprocessing::Task;
 use smartcore::linalg::{
@@ -12,8 +15,9 @@ use smartcore::linalg::{
 
 use crate::{
     algorithm::{Algorithm, Learned, Progress, Rows},
-    least_squares::{Means, learned, told},
-    products::Products,
+    least_squares::{LinearRegression, Means, learned, singular_values, told},
+    plan::MAX_SILENT,
+    products::{self, Products},
     settings::{Setting, Settings},
 };
 
@@ -33,7 +37,10 @@ impl Algorithm for Ridge {
         vec![Setting::number("alpha", 1.0, 0.0, 1e12)]
     }
 
-    fn memory(&self, rows: u64, columns: u64, _: u64, _: &Settings) -> u64 {
+    fn memory(&self, rows: u64, columns: u64, classes: u64, settings: &Settings) -> u64 {
+        if without_penalty(settings) {
+            return LinearRegression.memory(rows, columns, classes, settings);
+        }
         // The rows, and a few squares for the solver.
         let width = columns.saturating_add(1);
         let cells = rows.saturating_mul(width);
@@ -41,13 +48,31 @@ impl Algorithm for Ridge {
         cells.saturating_add(squares).saturating_mul(8)
     }
 
+    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
+        if without_penalty(settings) {
+            return LinearRegression.effort(rows, columns, settings);
+        }
+        let products = products::effort(rows, columns);
+        products.saturating_add(self.silent(columns, settings))
+    }
+
+    fn silent(&self, columns: u64, settings: &Settings) -> u64 {
+        if without_penalty(settings) {
+            return LinearRegression.silent(columns, settings);
+        }
+        columns.saturating_mul(columns).saturating_mul(columns)
+    }
+
     fn learn(
         &self,
         rows: Rows<'_>,
         settings: &Settings,
-        _: u64,
+        seed: u64,
         progress: &mut Progress<'_>,
     ) -> Result<Learned, String> {
+        if without_penalty(settings) {
+            return LinearRegression.learn(rows, settings, seed, progress);
+        }
         let columns = rows.features.columns;
         let means = Means::of(rows);
         let Products {
@@ -58,19 +83,28 @@ impl Algorithm for Ridge {
         }
         let left = DenseMatrix::new(columns, columns, left, false).map_err(|e| told(&e))?;
         let right = DenseMatrix::new(columns, 1, right, false).map_err(|e| told(&e))?;
-        // Without a penalty, columns that depend on each other have no Cholesky factor; singular
-        // values then give the weights of least norm.
-        let weights = left
-            .cholesky()
-            .and_then(|_| left.clone().cholesky_solve_mut(right.clone()))
-            .ok()
-            .filter(|weights| weights.iterator(0).all(|weight| weight.is_finite()));
-        let weights = match weights {
+        let solved = left.clone().cholesky_solve_mut(right.clone()).ok();
+        let finite = |weights: &DenseMatrix<f64>| weights.iterator(0).all(|w| w.is_finite());
+        let weights = match solved.filter(finite) {
             Some(weights) => weights,
-            None => left.svd_solve_mut(right).map_err(|error| told(&error))?,
+            // A penalty that is lost beside the squares leaves no factor; singular values then give
+            // the weights of least norm, where that is not too long a step.
+            None if singular_values(columns as u64) <= MAX_SILENT => {
+                left.svd_solve_mut(right).map_err(|error| told(&error))?
+            }
+            None => {
+                return Err(
+                    "ridge's penalty is lost beside the features' squares: raise alpha".to_owned(),
+                );
+            }
         };
         learned(&means, weights.iterator(0).copied().collect())
     }
+}
+
+/// Whether it is linear regression.
+fn without_penalty(settings: &Settings) -> bool {
+    settings.number("alpha") <= 0.0
 }
 
 #[cfg(test)]
@@ -130,6 +164,24 @@ mod tests {
         let (weights, intercept) = learn(&one_hot, &[1.0, 3.0, 1.0, 3.0], 0.0);
         assert!((weights[0] + 1.0).abs() < 1e-9 && (weights[1] - 1.0).abs() < 1e-9);
         assert!((intercept - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn without_a_penalty_dependent_columns_share_the_weight() {
+        // The third column is the sum of the others, up to rounding: a factor would be of that
+        // rounding alone.
+        let rows = (0..40).map(|row| (f64::from(row).sin(), f64::from(row * row).cos()));
+        let values = rows.clone().flat_map(|(a, b)| [a, b, 0.1 * a + 0.7 * b]);
+        let features = Matrix::new(40, 3, values.collect()).unwrap();
+        let target: Vec<f64> = rows.map(|(a, b)| 1.0 + 2.0 * a - b).collect();
+        let (weights, intercept) = learn(&features, &target, 0.0);
+        // Of all w + t · (0.1, 0.7, −1) that fit, the one nearest to 0: (2, −1, 0) less its share.
+        let share = (0.1 * 2.0 - 0.7) / (0.01 + 0.49 + 1.0);
+        let expected = [2.0 - 0.1 * share, -1.0 - 0.7 * share, share];
+        for (now, expected) in weights.iter().zip(expected) {
+            assert!((now - expected).abs() < 1e-9, "{weights:?}");
+        }
+        assert!((intercept - 1.0).abs() < 1e-9);
     }
 
     #[test]

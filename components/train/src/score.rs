@@ -17,10 +17,18 @@ pub enum Metric {
     BalancedAccuracy,
     /// Harmonic mean of the positive class's precision and recall.
     F1,
+    /// Mean of all classes' F1, each class the same.
+    F1Macro,
+    /// Mean of all classes' F1, each class by its rows.
+    F1Weighted,
     /// Matthews' correlation coefficient.
     Mcc,
     /// Area under the receiver operating characteristic.
     RocAuc,
+    /// Average precision: the area under precision by recall.
+    PrAuc,
+    /// Mean squared error of the probabilities.
+    Brier,
     /// Mean logarithm of the true class's probability, with the sign changed.
     LogLoss,
     /// Share of the target's variance that is predicted.
@@ -29,6 +37,8 @@ pub enum Metric {
     Rmse,
     /// Mean absolute error.
     Mae,
+    /// Mean absolute error as a share of the target.
+    Mape,
 }
 
 /// Of two classes: the positive one is predicted from this probability on.
@@ -49,10 +59,24 @@ pub(crate) struct Counts {
     pub(crate) false_negative: f64,
 }
 
-use Metric::{Accuracy, BalancedAccuracy, F1, LogLoss, Mae, Mcc, R2, Rmse, RocAuc};
+use Metric::{
+    Accuracy, BalancedAccuracy, Brier, F1, F1Macro, F1Weighted, LogLoss, Mae, Mape, Mcc, PrAuc, R2,
+    Rmse, RocAuc,
+};
 
-const CLASSIFICATION: [Metric; 6] = [Accuracy, BalancedAccuracy, F1, Mcc, RocAuc, LogLoss];
-const REGRESSION: [Metric; 3] = [R2, Rmse, Mae];
+const CLASSIFICATION: [Metric; 10] = [
+    Accuracy,
+    BalancedAccuracy,
+    F1,
+    F1Macro,
+    F1Weighted,
+    Mcc,
+    RocAuc,
+    PrAuc,
+    LogLoss,
+    Brier,
+];
+const REGRESSION: [Metric; 4] = [R2, Rmse, Mae, Mape];
 
 impl Metric {
     /// The metric of this name; by default `balanced_accuracy` or `r2`.
@@ -92,19 +116,24 @@ impl Metric {
             Accuracy => "accuracy",
             BalancedAccuracy => "balanced_accuracy",
             F1 => "f1",
+            F1Macro => "f1_macro",
+            F1Weighted => "f1_weighted",
             Mcc => "mcc",
             RocAuc => "roc_auc",
+            PrAuc => "pr_auc",
             LogLoss => "log_loss",
+            Brier => "brier",
             R2 => "r2",
             Rmse => "rmse",
             Mae => "mae",
+            Mape => "mape",
         }
     }
 
     /// The value with the sign changed where less is better.
     pub const fn merit(self, value: f64) -> f64 {
         match self {
-            LogLoss | Rmse | Mae => -value,
+            LogLoss | Brier | Rmse | Mae | Mape => -value,
             _ => value,
         }
     }
@@ -113,12 +142,13 @@ impl Metric {
     #[must_use]
     pub const fn of_threshold(self) -> Self {
         match self {
-            RocAuc | LogLoss => BalancedAccuracy,
+            RocAuc | PrAuc | LogLoss | Brier => BalancedAccuracy,
             other => other,
         }
     }
 
-    /// The figure of these rows; none where it is not defined. `positive` is the class of [`F1`].
+    /// The figure of these rows; none where it is not defined. `positive` is the class of [`F1`] and,
+    /// of two classes, of [`PrAuc`]: none is the second one.
     pub fn of(
         self,
         truth: &[f64],
@@ -126,13 +156,24 @@ impl Metric {
         decision: Option<Decision>,
         positive: Option<usize>,
     ) -> Option<f64> {
-        if let R2 | Rmse | Mae = self {
+        if let R2 | Rmse | Mae | Mape = self {
             return metrics::regression(truth, &predictions.values).remove(self.name());
         }
         let truth: Vec<usize> = truth.iter().map(|class| *class as usize).collect();
         let predicted = classes(predictions, decision);
         match self {
             F1 | Mcc => confusion(self, &truth, &predicted, predictions.columns, positive),
+            PrAuc if positive == Some(0) && predictions.columns == 2 => {
+                // The kit's positive class is the second one.
+                let swapped: Vec<f64> = predictions.values.iter().rev().copied().collect();
+                let swapped = Matrix::new(predictions.rows, 2, swapped)?;
+                let flip = |classes: &[usize]| -> Vec<usize> {
+                    let backwards = classes.iter().rev();
+                    backwards.map(|class| 1 - (*class).min(1)).collect()
+                };
+                metrics::classification(&flip(&truth), &flip(&predicted), &swapped)
+                    .remove(self.name())
+            }
             _ => metrics::classification(&truth, &predicted, predictions).remove(self.name()),
         }
     }
@@ -189,6 +230,17 @@ impl Counts {
         match metric {
             Accuracy => ratio(tp + tn, tp + fp + tn + negative),
             F1 => ratio(2.0 * tp, 2.0 * tp + fp + negative),
+            F1Macro | F1Weighted => {
+                let of_positive = ratio(2.0 * tp, 2.0 * tp + fp + negative);
+                let of_other = ratio(2.0 * tn, 2.0 * tn + fp + negative);
+                if matches!(metric, F1Macro) {
+                    f64::midpoint(of_positive, of_other)
+                } else {
+                    let (positives, others) = (tp + negative, tn + fp);
+                    let weighted = of_positive * positives + of_other * others;
+                    ratio(weighted, positives + others)
+                }
+            }
             Mcc => {
                 let spread = (tp + fp) * (tp + negative) * (tn + fp) * (tn + negative);
                 ratio(tp * tn - fp * negative, spread.sqrt())
@@ -242,13 +294,29 @@ mod tests {
         near(figure(BalancedAccuracy, 0.4), 0.625);
         near(figure(Mcc, 0.95), 0.0);
         near(figure(RocAuc, 0.95), 0.656_25);
+        near(figure(F1Macro, 0.5), 0.619_047_619_047_619_1);
+        // Squares of what each positive's probability lacks and each other row's has.
+        let squares = [0.01, 0.16, 0.4225, 0.04, 0.1225, 0.36, 0.81, 0.0];
+        near(figure(Brier, 0.5), squares.iter().sum::<f64>() / 8.0);
+        // By falling probability: a negative, three steps of positives, the last with a tie.
+        let precision = 0.25 * (0.5 + 2.0 / 3.0) + 0.25 * 0.6 + 0.25 * (4.0 / 6.0);
+        near(figure(PrAuc, 0.5), precision);
+        let of_first = PrAuc.of(&truth, &predictions, None, Some(0)).unwrap();
+        assert!((of_first - precision).abs() > 1e-3);
+        let swapped: Vec<f64> = second.iter().flat_map(|p| [*p, 1.0 - p]).collect();
+        let swapped = Matrix::new(8, 2, swapped).unwrap();
+        let flipped = truth.map(|class| 1.0 - class);
+        near(
+            PrAuc.of(&flipped, &swapped, None, Some(0)).unwrap(),
+            precision,
+        );
         let counts = Counts {
             true_positive: 2.0,
             false_positive: 1.0,
             true_negative: 3.0,
             false_negative: 2.0,
         };
-        for metric in [Accuracy, F1, Mcc, BalancedAccuracy] {
+        for metric in [Accuracy, F1, F1Macro, F1Weighted, Mcc, BalancedAccuracy] {
             near(counts.figure(metric), figure(metric, 0.5));
         }
         let first = Decision {
@@ -267,7 +335,19 @@ mod tests {
         assert!(told("f1", &plan).contains("positive"));
         plan.positive = Some("yes".to_owned());
         assert_eq!(Metric::choose(Some("f1"), &plan), Ok(F1));
-        let plan = preprocessing(Task::Regression);
+        plan = preprocessing(Task::Regression);
         assert_eq!(Metric::choose(Some("mae"), &plan), Ok(Mae));
+        assert!(told("x", &plan).ends_with("choose one of r2, rmse, mae, mape"));
+        plan = preprocessing(Task::Classification);
+        assert!(told("x", &plan).ends_with(
+            "choose one of accuracy, balanced_accuracy, f1, f1_macro, f1_weighted, mcc, roc_auc, \
+             pr_auc, log_loss, brier"
+        ));
+        for metric in CLASSIFICATION.into_iter().chain(REGRESSION) {
+            let less = septet_kit::metrics::less_is_better(metric.name());
+            assert_eq!(metric.merit(1.0) < 0.0, less, "{metric:?}");
+        }
+        assert_eq!(PrAuc.of_threshold(), BalancedAccuracy);
+        assert_eq!(F1Macro.of_threshold(), F1Macro);
     }
 }

@@ -62,7 +62,7 @@ enum Unseen {
     Folds(OutOfFold),
     /// Of parts of the model.
     Bags(HeldOut),
-    /// The rows can't be cut.
+    /// The rows can't be cut, or a fold failed.
     None,
 }
 
@@ -205,9 +205,18 @@ impl Plan {
             if most < count {
                 notes.push(format!("{most} of {count} train rows were cross-validated"));
             }
-            let tried =
-                validation::out_of_fold(*algorithm, settings, rows, &folds, *seed, &mut parts)?;
-            Unseen::Folds(tried)
+            // All rows may teach what a part of them does not, as where a fold holds all rows of a
+            // class: then there are only no figures of it.
+            match validation::out_of_fold(*algorithm, settings, rows, &folds, *seed, &mut parts) {
+                Ok(tried) => Unseen::Folds(tried),
+                Err(why) => {
+                    notes.push(format!(
+                        "there is no cross-validation, as a fold failed: {why}"
+                    ));
+                    parts.skip();
+                    Unseen::None
+                }
+            }
         };
         Ok(Tried {
             candidate: one.clone(),
@@ -231,10 +240,14 @@ impl Plan {
             Unseen::Bags(bags) => bags,
             Unseen::None => {
                 notes.push(
-                    "no threshold was chosen: the train rows can't be cut for a cross-validation"
+                    "the threshold is ½: there is no cross-validation of the train rows to choose \
+                     one by"
                         .to_owned(),
                 );
-                return None;
+                return Some(Decision {
+                    positive,
+                    threshold: 0.5,
+                });
             }
         };
         let decision = decide(self.metric, positive, target, held_out);
@@ -437,6 +450,65 @@ pub(crate) mod tests {
             let fixed = json!({"algorithm": algorithm, "threshold": 0.3, "metric": "f1"});
             assert!((threshold(fixed) - 0.3).abs() < 1e-12);
         }
+    }
+
+    /// Refuses to learn from fewer than all rows.
+    struct Whole;
+
+    impl Algorithm for Whole {
+        fn name(&self) -> &'static str {
+            "whole"
+        }
+
+        fn tasks(&self) -> &'static [Task] {
+            &[Task::Classification]
+        }
+
+        fn settings(&self, _: Task) -> Vec<crate::settings::Setting> {
+            vec![]
+        }
+
+        fn memory(&self, _: u64, _: u64, _: u64, _: &crate::settings::Settings) -> u64 {
+            0
+        }
+
+        fn learn(
+            &self,
+            rows: Rows<'_>,
+            _: &crate::settings::Settings,
+            seed: u64,
+            progress: &mut Progress<'_>,
+        ) -> Result<algorithm::Learned, String> {
+            if rows.features.rows < 40 {
+                return Err("rows are missing".to_owned());
+            }
+            let bayes = algorithm::choose(Some("gaussian-nb"), Task::Classification)?;
+            let known = bayes.settings(Task::Classification);
+            let settings = crate::settings::Settings::check("x", &known, &[].into())?;
+            bayes.learn(rows, &settings, seed, progress)
+        }
+    }
+
+    #[test]
+    fn a_fold_that_fails_does_not_fail_the_training() {
+        let mut shape = preprocessing(Task::Classification);
+        shape.positive = Some("yes".to_owned());
+        let mut plan = Plan::new(&Parameters::default(), &shape).unwrap();
+        let whole = Candidate::new(&Whole, Task::Classification, &[].into()).unwrap();
+        plan.choice = Choice::One(whole);
+        let mut last = (0, None);
+        let trained = plan
+            .train(&loaded(), given(shape), &mut |done, total| {
+                last = (done, total);
+            })
+            .unwrap();
+        let notes = trained.notes.join("; ");
+        assert!(notes.contains("a fold failed: rows are missing"), "{notes}");
+        assert!(notes.contains("the threshold is ½"), "{notes}");
+        assert_eq!(trained.bundle.manifest.threshold, Some(0.5));
+        assert!(!trained.metrics.contains_key("cv_balanced_accuracy"));
+        assert!(trained.metrics.contains_key("train_balanced_accuracy"));
+        assert_eq!(Some(last.0), last.1);
     }
 
     #[test]

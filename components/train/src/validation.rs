@@ -21,8 +21,6 @@ const CELLS: usize = 1 << 25;
 const LOOKS: u64 = 1 << 32;
 /// Numbers that are looked at for the figures on train rows: beyond, not all rows are predicted.
 const TRAIN_LOOKS: u64 = 1 << 33;
-/// Numbers that are looked at between two reports: some tens of milliseconds.
-const STEP: usize = 1 << 24;
 /// Steps that each part of the work is reported as.
 const PART: u64 = 1_000;
 
@@ -74,6 +72,11 @@ impl<'p, 'q> Parts<'p, 'q> {
     /// Repeats the last report, so that the host hears of smaller steps.
     pub(crate) fn repeat(&mut self) {
         (self.progress)(self.last, Some(self.count * PART));
+    }
+
+    /// All parts but the last are done or will not be.
+    pub(crate) fn skip(&mut self) {
+        self.done = self.done.max(self.count.saturating_sub(1));
     }
 
     /// The part at hand is done.
@@ -153,9 +156,8 @@ pub(crate) fn out_of_fold(
             &mut |done, total| parts.step(done, total),
         )?;
         drop(features);
-        let predictions = predict(&model.model, &rows.features.take(&fold.hold), &mut || {
-            parts.repeat();
-        });
+        let held = rows.features.take(&fold.hold);
+        let predictions = model.model.predict_in_steps(&held, &mut |_| parts.repeat());
         held_out.rows.extend_from_slice(&fold.hold);
         held_out.predictions.rows += predictions.rows;
         held_out.predictions.values.extend(predictions.values);
@@ -165,24 +167,6 @@ pub(crate) fn out_of_fold(
         held_out,
         folds: folds.iter().map(|fold| fold.hold.len()).collect(),
     })
-}
-
-/// Predictions for all rows, some at a time.
-pub(crate) fn predict(model: &Model, features: &Matrix, report: &mut dyn FnMut()) -> Matrix {
-    let mut predictions = Matrix::zeros(0, model.classes().unwrap_or(1));
-    let columns = features.columns.max(1);
-    let step = (STEP / model.row_cost()).clamp(1, 8_192);
-    for chunk in features.values.chunks(step * columns) {
-        let rows = Matrix {
-            rows: chunk.len() / columns,
-            columns,
-            values: chunk.to_vec(),
-        };
-        predictions.values.extend(model.predict(&rows).values);
-        predictions.rows += rows.rows;
-        report();
-    }
-    predictions
 }
 
 /// Predictions for train rows: for evenly spaced ones, where all would take too long.
@@ -196,14 +180,14 @@ pub(crate) fn predict_train(
     let step = (features.rows as u64).div_ceil(most) as usize;
     let asked: Vec<u32> = (0..features.rows as u32).step_by(step.max(1)).collect();
     if step <= 1 {
-        return (asked, predict(model, features, report));
+        return (asked, model.predict_in_steps(features, &mut |_| report()));
     }
     notes.push(format!(
         "the figures on train rows are of {} of {} rows",
         asked.len(),
         features.rows
     ));
-    let predictions = predict(model, &features.take(&asked), report);
+    let predictions = model.predict_in_steps(&features.take(&asked), &mut |_| report());
     (asked, predictions)
 }
 

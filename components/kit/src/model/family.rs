@@ -7,8 +7,10 @@ use crate::matrix::Matrix;
 const MAX_CLASSES: usize = 1 << 16;
 /// How far from 1 a leaf's shares may sum, because of rounding.
 const ROUNDING: f64 = 1e-6;
-/// What a walk through a tree costs: some twenty nodes, most of which are not in the cache.
-const WALK: usize = 100;
+/// Numbers that are looked at between two reports: some tens of milliseconds.
+const STEP: usize = 1 << 24;
+/// Rows between two reports at most.
+const STEP_ROWS: usize = 8_192;
 
 /// A trained model.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,13 +124,14 @@ impl Model {
             Self::LinearClassifier(linear) | Self::LinearRegressor(linear) => {
                 linear.weights.values.len()
             }
-            Self::ForestClassifier { forest, shares } => forest
-                .roots()
-                .len()
-                .saturating_mul(WALK.max(if shares.rows > 0 { shares.columns } else { 0 })),
-            Self::ForestRegressor(forest) | Self::BoostedRegressor { forest, .. } => {
-                forest.roots().len().saturating_mul(WALK)
+            Self::ForestClassifier { forest, shares } => {
+                // A leaf that is not pure adds its row of shares.
+                let shares = if shares.rows > 0 { shares.columns } else { 0 };
+                forest
+                    .cost()
+                    .max(forest.roots().len().saturating_mul(shares))
             }
+            Self::ForestRegressor(forest) | Self::BoostedRegressor { forest, .. } => forest.cost(),
             Self::NeighboursClassifier { neighbours, .. }
             | Self::NeighboursRegressor(neighbours) => neighbours.cost(),
             Self::GaussianBayes(bayes) => bayes.columns().saturating_mul(bayes.classes() * 2),
@@ -156,6 +159,28 @@ impl Model {
             Self::NeighboursRegressor(neighbours) => neighbours.means(features),
             Self::GaussianBayes(bayes) => bayes.probabilities(features),
         }
+    }
+
+    /// [`Self::predict`], some rows at a time, so that a costly model is not silent for long:
+    /// `report` is told, after each step, how many rows are predicted so far.
+    pub fn predict_in_steps(&self, features: &Matrix, report: &mut dyn FnMut(usize)) -> Matrix {
+        let mut predictions = Matrix::zeros(0, self.classes().unwrap_or(1));
+        let step = (STEP / self.row_cost()).clamp(1, STEP_ROWS);
+        for start in (0..features.rows).step_by(step) {
+            let end = features.rows.min(start.saturating_add(step));
+            let values = features
+                .values
+                .get(start * features.columns..end * features.columns);
+            let rows = Matrix {
+                rows: end - start,
+                columns: features.columns,
+                values: values.unwrap_or_default().to_vec(),
+            };
+            predictions.values.extend(self.predict(&rows).values);
+            predictions.rows = end;
+            report(end);
+        }
+        predictions
     }
 }
 
@@ -186,4 +211,32 @@ fn check_leaves(forest: &Forest, shares: &Matrix) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Node;
+
+    #[test]
+    fn steps_predict_what_the_whole_does() {
+        // So many trees that a step is of few rows.
+        let trees = STEP as u32 / 300;
+        let nodes = (0..trees).map(|tree| Node::leaf(f64::from(tree % 7)));
+        let forest = Forest::new(1, (0..trees).collect(), nodes.collect()).unwrap();
+        let forest = Model::ForestRegressor(forest);
+        let linear = Matrix::new(1, 1, vec![2.0]).unwrap();
+        let linear = Model::LinearClassifier(Linear::new(linear, vec![1.0]).unwrap());
+        let features = Matrix::new(8, 1, (0..8).map(f64::from).collect()).unwrap();
+        let ends = |model: &Model| {
+            let mut ends = vec![];
+            let steps = model.predict_in_steps(&features, &mut |end| ends.push(end));
+            assert_eq!(steps, model.predict(&features));
+            ends
+        };
+        assert_eq!(ends(&forest), [3, 6, 8]);
+        assert_eq!(ends(&linear), [8]);
+        let none = linear.predict_in_steps(&Matrix::zeros(0, 1), &mut |_| panic!());
+        assert_eq!((none.rows, none.columns), (0, 2));
+    }
 }

@@ -4,6 +4,12 @@
 
 use crate::matrix::Matrix;
 
+/// What a walk through a tree costs at least: some twenty nodes, most of which are not in the
+/// cache.
+const WALK: usize = 100;
+/// What a node of a longer walk costs.
+const NODE: usize = 5;
+
 /// `Node::feature` of a leaf.
 pub const LEAF: u32 = u32::MAX;
 
@@ -40,6 +46,7 @@ pub struct Forest {
     columns: usize,
     roots: Vec<u32>,
     nodes: Vec<Node>,
+    cost: usize,
 }
 
 impl Forest {
@@ -52,6 +59,7 @@ impl Forest {
         }
         let total = u32::try_from(nodes.len()).map_err(|_| "too many nodes".to_owned())?;
         let ends = roots.iter().copied().skip(1).chain([total]);
+        let mut cost = 0usize;
         for (tree, (start, end)) in roots.iter().copied().zip(ends).enumerate() {
             let run = nodes
                 .get(start as usize..end as usize)
@@ -71,11 +79,13 @@ impl Forest {
                     return Err(format!("tree {tree}: node {index} is not sound"));
                 }
             }
+            cost = cost.saturating_add(WALK.max(depth(start, run).saturating_mul(NODE)));
         }
         Ok(Self {
             columns,
             roots,
             nodes,
+            cost,
         })
     }
 
@@ -92,6 +102,12 @@ impl Forest {
     /// All nodes, tree after tree.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// See [`super::Model::row_cost`]: by the longest walk through each tree, as a tree that is not
+    /// of train's making may be one long path.
+    pub(super) const fn cost(&self) -> usize {
+        self.cost
     }
 
     /// The value of the leaf that `row` reaches in the tree at `root`.
@@ -143,6 +159,24 @@ impl Forest {
         }
         sums
     }
+}
+
+/// Nodes of the longest walk through the sound tree whose nodes, from `start` on, are `run`: one
+/// pass, as children come after their parents. A node may have several parents.
+fn depth(start: u32, run: &[Node]) -> usize {
+    let mut depths = vec![1u32; run.len()];
+    for (index, node) in run.iter().enumerate() {
+        if node.feature == LEAF {
+            continue;
+        }
+        let below = depths.get(index).map_or(1, |depth| depth.saturating_add(1));
+        for child in [index + 1, node.right.saturating_sub(start) as usize] {
+            if let Some(depth) = depths.get_mut(child) {
+                *depth = below.max(*depth);
+            }
+        }
+    }
+    depths.into_iter().max().unwrap_or(1) as usize
 }
 
 /// The value of the leaf that `row` reaches from node `root` of a run of nodes whose children lie
@@ -203,6 +237,30 @@ mod tests {
         let rows = Matrix::new(2, 1, vec![0.0, 1.0]).unwrap();
         let means = forest.shares(&rows, &Matrix::zeros(0, 2));
         assert_eq!(means.values, [0.75, 0.25, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_long_path_is_a_costly_one() {
+        // A chain to the left: every split's right child is the last leaf but its own.
+        let splits = 1_000;
+        let chain = |start: u32| {
+            let left = (0..splits).map(move |i| split(0, 0.0, start + 2 * splits - i));
+            let leaves = (0..=splits).map(|_| Node::leaf(1.0));
+            left.chain(leaves)
+        };
+        let end = 2 * splits + 1;
+        let nodes = chain(0).chain(chain(end)).chain([Node::leaf(0.0)]);
+        let forest = Forest::new(1, vec![0, end, 2 * end], nodes.collect()).unwrap();
+        assert_eq!(forest.cost(), 2 * 1_001 * NODE + WALK);
+        // A node with two parents counts from the farther one.
+        let shared = vec![
+            split(0, 0.0, 2),
+            split(0, 0.0, 3),
+            split(0, 0.0, 4),
+            Node::leaf(0.0),
+            Node::leaf(0.0),
+        ];
+        assert_eq!(depth(0, &shared), 4);
     }
 
     #[test]

@@ -22,4 +22,4 @@ pub use bayes::GaussianBayes;
 pub use family::Model;
 pub use forest::{Forest, LEAF, Node, walk};
 pub use linear::Linear;
-pub use neighbours::Neighbours;
+pub use neighbours::{MAX_NEIGHBOURS, Neighbours};

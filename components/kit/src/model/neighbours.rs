@@ -3,7 +3,12 @@
 //! It owns the distance and the votes. Every row is compared: the cost of a prediction is rows ×
 //! columns, which is why train bounds both.
 
+use std::{cmp::Ordering, collections::BinaryHeap};
+
 use crate::matrix::Matrix;
+
+/// Rows that are asked at most: what each row of a prediction keeps and orders.
+pub const MAX_NEIGHBOURS: usize = 10_000;
 
 /// Rows with their targets.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +23,8 @@ impl Neighbours {
     /// The rows of `rows` with one target each, of which the `count` nearest (Euclid) are asked.
     /// They weigh the same, or by 1 / distance if `by_distance`.
     ///
-    /// An error if a number is not finite or there are fewer rows than `count`.
+    /// An error if a number is not finite, there are fewer rows than `count`, or it is above
+    /// [`MAX_NEIGHBOURS`].
     pub fn new(
         rows: Matrix,
         targets: Vec<f64>,
@@ -33,6 +39,11 @@ impl Neighbours {
             return Err(format!(
                 "{count} neighbours can't be found in {} rows",
                 rows.rows
+            ));
+        }
+        if count > MAX_NEIGHBOURS {
+            return Err(format!(
+                "{count} neighbours are more than the {MAX_NEIGHBOURS} that are asked at most"
             ));
         }
         Ok(Self {
@@ -104,21 +115,25 @@ impl Neighbours {
 
     /// Weight and target of the nearest rows; of rows equally far, the first ones.
     fn nearest(&self, row: &[f64]) -> Vec<(f64, f64)> {
-        // Ascending. A row is put in after those that are as far, so that the first ones stay.
-        let mut found: Vec<(f64, f64)> = Vec::with_capacity(self.count.min(1 << 16) + 1);
+        // The farthest is on top, so that a nearer row takes its place. A row that is as far comes
+        // later and does not, so that the first ones stay.
+        let mut heap: BinaryHeap<Near> = BinaryHeap::with_capacity(self.count + 1);
         let mut farthest = f64::INFINITY;
-        for (index, target) in self.targets.iter().enumerate() {
+        for index in 0..self.targets.len() {
             let distance = squared(self.rows.row(index), row);
-            if found.len() == self.count && distance >= farthest {
+            if heap.len() == self.count && distance >= farthest {
                 continue;
             }
-            let place = found.partition_point(|(other, _)| *other <= distance);
-            found.insert(place, (distance, *target));
-            found.truncate(self.count);
-            farthest = found
-                .last()
-                .map_or(f64::INFINITY, |(distance, _)| *distance);
+            heap.push(Near { distance, index });
+            if heap.len() > self.count {
+                heap.pop();
+            }
+            farthest = heap.peek().map_or(f64::INFINITY, |near| near.distance);
         }
+        let ascending = heap.into_sorted_vec().into_iter();
+        let mut found: Vec<(f64, f64)> = ascending
+            .filter_map(|near| Some((near.distance, *self.targets.get(near.index)?)))
+            .collect();
         // Rows at no distance would weigh infinitely more than others: only they count, as
         // scikit-learn has it. Where all are too far for a number, they weigh the same.
         let nearest = found.first().map_or(0.0, |(distance, _)| *distance);
@@ -136,6 +151,34 @@ impl Neighbours {
         found
     }
 }
+
+/// A row that may be asked; ordered by its distance, then by its place.
+#[derive(Clone, Copy, Debug)]
+struct Near {
+    distance: f64,
+    index: usize,
+}
+
+impl Ord for Near {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_distance = self.distance.total_cmp(&other.distance);
+        by_distance.then(self.index.cmp(&other.index))
+    }
+}
+
+impl PartialOrd for Near {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Near {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Near {}
 
 /// Square of the Euclidean distance: four sums side by side, always in the same order, which a
 /// processor does at once.
@@ -199,6 +242,30 @@ mod tests {
         );
         let far = neighbours(4, true).votes(&at(1e300), 3);
         assert_eq!(far.values, [0.25, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn of_rows_equally_far_the_first_are_asked() {
+        // Distances go down, then come back, so that ties are on both sides of the cut.
+        let places: Vec<f64> = (0..60).map(|row| f64::from((row * 7 + 3) % 9)).collect();
+        let targets: Vec<f64> = (0..60).map(f64::from).collect();
+        let rows = Matrix::new(60, 1, places.clone()).unwrap();
+        let mut expected: Vec<(f64, f64)> = places.into_iter().zip(targets.clone()).collect();
+        expected.sort_by(|left, right| left.0.total_cmp(&right.0));
+        for count in [1, 5, 13, 59, 60] {
+            let new = Neighbours::new(rows.clone(), targets.clone(), count, false).unwrap();
+            let asked: Vec<f64> = new.nearest(&[0.0]).into_iter().map(|(_, t)| t).collect();
+            let first: Vec<f64> = expected.iter().take(count).map(|(_, t)| *t).collect();
+            assert_eq!(asked, first);
+        }
+    }
+
+    #[test]
+    fn too_many_neighbours_are_refused() {
+        let rows = MAX_NEIGHBOURS + 1;
+        let new = |count| Neighbours::new(Matrix::zeros(rows, 1), vec![0.0; rows], count, false);
+        assert!(new(MAX_NEIGHBOURS).is_ok());
+        assert!(new(rows).unwrap_err().contains("at most"));
     }
 
     #[test]
