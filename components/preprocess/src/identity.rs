@@ -7,7 +7,7 @@
 
 use septet_kit::{
     split::RESOLUTION,
-    table::{Column, Values, timestamp_label},
+    table::{Column, Values, timestamp, timestamp_label},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -85,6 +85,7 @@ pub fn label(column: &Column, row: usize) -> Option<String> {
             column.text(row).map(|text| match Text::of(text) {
                 Text::Number(value) => number(value),
                 Text::Boolean(value) => value.to_string(),
+                Text::Moment(moment) => timestamp_label(moment),
                 Text::Other => text.to_owned(),
             })
         }
@@ -96,11 +97,15 @@ pub fn label(column: &Column, row: usize) -> Option<String> {
 enum Text {
     Number(f64),
     Boolean(bool),
+    /// Microseconds since 1970.
+    Moment(i64),
     Other,
 }
 
 impl Text {
+    /// As ingest reads it: without the space around it.
     fn of(text: &str) -> Self {
+        let text = text.trim();
         let first = text.as_bytes().first();
         if first.is_some_and(|byte| byte.is_ascii_digit() || b"+-.".contains(byte))
             && let Ok(number) = text.parse::<f64>()
@@ -114,7 +119,7 @@ impl Text {
         if text.eq_ignore_ascii_case("false") {
             return Self::Boolean(false);
         }
-        Self::Other
+        timestamp(text).map_or(Self::Other, Self::Moment)
     }
 }
 
@@ -208,6 +213,7 @@ fn put_text(text: &str, bytes: &mut Vec<u8>) {
     match Text::of(text) {
         Text::Number(number) => put_number(number, bytes),
         Text::Boolean(value) => bytes.extend([BOOLEAN, u8::from(value)]),
+        Text::Moment(moment) => put_other(timestamp_label(moment).as_bytes(), bytes),
         Text::Other => put_other(text.as_bytes(), bytes),
     }
 }
@@ -264,6 +270,12 @@ mod tests {
         let moments = column(Values::Timestamps(vec![5, -5]), &[]);
         let spelled = moments.convert(Kind::Texts).unwrap();
         assert_eq!(of(spelled, &[]), of(moments.values.clone(), &[]));
+        let minute = of(Values::Timestamps(vec![60_000_000]), &[]);
+        for text in ["1970-01-01 00:01", " 1970-01-01T01:01:00+01:00 "] {
+            assert_eq!(of(texts(&[text]), &[]), minute, "{text}");
+        }
+        let padded = of(texts(&[" 42", "42\t", " true "]), &[]);
+        assert_eq!(padded, of(texts(&["42", "42", "true"]), &[]));
     }
 
     #[test]
@@ -294,7 +306,9 @@ mod tests {
         assert_eq!(label(Values::Floats(vec![1.0])), "1");
         assert_eq!(label(Values::Floats(vec![0.5])), "0.5");
         assert_eq!(label(texts(&["01.0"])), "1");
-        assert_eq!(label(texts(&["TRUE"])), "true");
+        assert_eq!(label(texts(&[" TRUE"])), "true");
+        let moment = label(Values::Timestamps(vec![0]));
+        assert_eq!(label(texts(&["1970-01-01 "])), moment);
         assert_eq!(label(texts(&["yes"])), "yes");
     }
 

@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use septet_kit::{
     preprocessing::Task,
     split::Split,
-    table::{Column, Kind, ROW, Table, Values},
+    table::{Column, Kind, ROW, Table, Values, timestamp_label},
 };
 
 use super::decide::{Decided, Side, decide};
@@ -123,17 +123,32 @@ fn table(rows: &[Row], kind: Kind) -> Table {
     );
     value.values = value.convert(kind).unwrap();
     let texts = |of: fn(&Row) -> String| Values::Texts(rows.iter().map(of).collect());
+    let moments = |of: fn(&Row) -> i64| Values::Timestamps(rows.iter().map(of).collect());
+    // What is read as numbers and times in one version is text in another, as the file spells it.
+    let (mut padded, mut moment) = (
+        column("p", value.values.clone()),
+        column("w", moments(|row| row.minute * MINUTE)),
+    );
+    if matches!(kind, Kind::Texts | Kind::Categories) {
+        padded.values = texts(|row| format!(" {}\t", row.value));
+        moment.values = texts(|row| {
+            let label = timestamp_label(row.minute * MINUTE);
+            format!("{} ", label[..16].replace('T', " "))
+        });
+        for column in [&mut padded, &mut moment] {
+            column.values = column.convert(kind).unwrap();
+        }
+    }
     Table {
         rows: rows.len(),
         columns: vec![
             column(ROW, Values::Integers((2..).take(rows.len()).collect())),
             column("id", Values::Integers(rows.iter().map(|r| r.id).collect())),
             column("g", texts(|row| format!("g{}", row.group))),
-            column(
-                "at",
-                Values::Timestamps(rows.iter().map(|r| r.minute * MINUTE).collect()),
-            ),
+            column("at", moments(|row| row.minute * MINUTE)),
             value,
+            padded,
+            moment,
             column(
                 "y",
                 texts(|row| if row.yes { "yes" } else { "no" }.to_owned()),
