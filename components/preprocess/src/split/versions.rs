@@ -368,3 +368,29 @@ fn a_column_of_the_split_must_be_there() {
     let told = run(&narrower, Some(first.split)).unwrap_err();
     assert!(told.contains("the column 'v'"), "{told}");
 }
+
+#[test]
+fn whole_numbers_that_lose_their_digits_are_refused() {
+    let mut world = World::default();
+    world.step(&Step::Append(100));
+    let (parameters, _) = &kinds()[0];
+    let run = |table: &Table, pinned| decide(table, None, Task::Classification, parameters, pinned);
+    let with = |values: Values| {
+        let mut data = table(&world.rows, Kind::Integers);
+        let column = data.columns.iter_mut().find(|column| column.name == "v");
+        column.unwrap().values = values;
+        data
+    };
+    let large = |row: i64| (1 << 60) + row;
+    let integers = with(Values::Integers((0..100).map(large).collect()));
+    let floats = with(Values::Floats(
+        (0..100).map(|row| large(row) as f64).collect(),
+    ));
+    let pinned = run(&integers, None).unwrap().split;
+    run(&integers, Some(pinned.clone())).unwrap();
+    let told = run(&floats, Some(pinned)).unwrap_err();
+    assert!(told.contains("'v'") && told.contains("in row 2"), "{told}");
+    // What was a float ever since has lost nothing since.
+    let pinned = run(&floats, None).unwrap().split;
+    run(&floats, Some(pinned)).unwrap();
+}
