@@ -53,6 +53,7 @@ where
         size,
         used: 0,
         rows: 0,
+        apart: 0,
         progress,
     };
     let mut rules = Rules::new(pinned);
@@ -64,7 +65,7 @@ where
         if misfits.is_empty() {
             append(&mut whole, part, &rules)?;
         } else {
-            room.used -= part.bytes();
+            room.leave(&part);
             notes.push(format!(
                 "part {number} is set apart, {} with it: {}; {ACCEPT}",
                 crate::notes::rows(part.rows),
@@ -138,6 +139,8 @@ struct Room<P> {
     size: u64,
     used: usize,
     rows: u64,
+    /// Rows that were read and are not kept.
+    apart: u64,
     progress: P,
 }
 
@@ -148,36 +151,74 @@ impl<P: FnMut(u64)> Room<P> {
         B: Iterator<Item = Result<Table, String>>,
     {
         let in_part = |reason: String| format!("{name}: {reason}");
+        let before = self.used;
         let mut part: Option<Table> = None;
         for batch in batches.map_err(in_part)? {
             let batch = batch.map_err(in_part)?;
-            let (rows, columns, bytes) = (batch.rows as u64, batch.columns.len(), batch.bytes());
+            let (rows, bytes) = (batch.rows as u64, added(part.as_ref(), &batch));
             // The first rows tell how many more there can be, before they are read.
-            if self.size > MAX_BYTES as u64 || self.used + bytes > MAX_BYTES {
-                let row = (self.used + bytes) as u64 / (self.rows + rows).max(1);
-                let fit = MAX_BYTES as u64 / row.max(1);
-                let there = (self.rows + rows).max(self.size / row.max(1));
-                return Err(format!(
-                    "about {there} rows × {columns} columns are too many: at most {} MiB are held \
-                     in memory, which is about {fit} such rows, so take fewer rows (a window, \
-                     fewer parts) or columns",
-                    MAX_BYTES >> 20
-                ));
-            }
+            self.fits(bytes, rows, batch.columns.len())?;
             self.used += bytes;
             self.rows += rows;
             match &mut part {
                 Some(part) => part.append(batch).map_err(in_part)?,
                 None => part = Some(batch),
             }
-            (self.progress)(self.rows);
+            (self.progress)(self.rows + self.apart);
         }
         let mut part = part.unwrap_or_default();
         if part.column(ROW).is_none() {
             number_rows(&mut part);
         }
+        self.used = before.saturating_add(part.bytes());
         Ok(part)
     }
+
+    /// A part that is not kept takes no room.
+    fn leave(&mut self, part: &Table) {
+        let rows = part.rows as u64;
+        self.used = self.used.saturating_sub(part.bytes());
+        self.rows = self.rows.saturating_sub(rows);
+        self.apart += rows;
+    }
+
+    /// Whether there is room for so many bytes more, of `rows` rows that are not counted yet.
+    fn fits(&self, bytes: usize, rows: u64, columns: usize) -> Result<(), String> {
+        let held = self.used.saturating_add(bytes);
+        if self.size <= MAX_BYTES as u64 && held <= MAX_BYTES {
+            return Ok(());
+        }
+        let rows = (self.rows + rows).max(1);
+        let row = (held as u64 / rows).max(1);
+        let fit = MAX_BYTES as u64 / row;
+        let there = rows.max(self.size / row);
+        Err(format!(
+            "about {there} rows × {columns} columns are too many: at most {} MiB are held in \
+             memory, which is about {fit} such rows, so take fewer rows (a window, fewer parts) \
+             or columns",
+            MAX_BYTES >> 20
+        ))
+    }
+}
+
+/// Bytes that a batch adds to its part: every batch brings the categories, but they are kept once.
+fn added(part: Option<&Table>, batch: &Table) -> usize {
+    let known = |number| part.and_then(|part| part.columns.get(number));
+    let columns = batch.columns.iter().enumerate();
+    columns
+        .map(
+            |(number, column)| match (known(number).map(|known| &known.values), &column.values) {
+                (
+                    Some(Values::Categories { dictionary, .. }),
+                    Values::Categories {
+                        dictionary: again,
+                        codes,
+                    },
+                ) if dictionary == again => (codes.len() + column.nulls.len()) * 4,
+                _ => column.bytes(),
+            },
+        )
+        .sum()
 }
 
 /// A table that is not ingest's has no lines: its rows are numbered.
@@ -394,6 +435,44 @@ mod tests {
         assert_eq!(parts.tests.unwrap().fields(), parts.table.fields());
         let told = run(vec![part(vec![integers("b", &[1])])]).unwrap_err();
         assert!(told.contains("test part 1") && told.contains("'a' is missing"));
+    }
+
+    fn room(used: usize) -> Room<impl FnMut(u64)> {
+        Room {
+            size: 0,
+            used,
+            rows: 0,
+            apart: 0,
+            progress: |_| {},
+        }
+    }
+
+    #[test]
+    fn categories_are_counted_once_a_part() {
+        let category = |codes: Vec<u32>| {
+            let dictionary = ["a", "b"].map(|text| text.repeat(10_000)).to_vec();
+            part(vec![column(
+                "c",
+                Values::Categories { dictionary, codes },
+                &[],
+            )])
+        };
+        let mut room = room(MAX_BYTES - 50_000);
+        let batches = (0..10).map(|code| Ok(category(vec![code % 2])));
+        let part = room.load(Ok(batches), "part 1").unwrap();
+        assert_eq!(part.rows, 10);
+        assert_eq!(room.used, MAX_BYTES - 50_000 + part.bytes());
+    }
+
+    #[test]
+    fn what_is_set_apart_takes_no_room() {
+        let mut room = room(0);
+        let batches = || Ok((0..3).map(|row| Ok(part(vec![integers("a", &[row])]))));
+        let first = room.load(batches(), "part 1").unwrap();
+        room.leave(&first);
+        assert_eq!((room.used, room.rows, room.apart), (0, 0, 3));
+        let second = room.load(batches(), "part 2").unwrap();
+        assert_eq!((room.used, room.rows), (second.bytes(), 3));
     }
 
     #[test]
