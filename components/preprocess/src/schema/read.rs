@@ -194,7 +194,7 @@ impl<P: FnMut(u64)> Room<P> {
         let there = rows.max(self.size / row);
         Err(format!(
             "about {there} rows × {columns} columns are too many: at most {} MiB are held in \
-             memory, which is about {fit} such rows, so take fewer rows (a window, fewer parts) \
+             memory, which is about {fit} such rows, so take fewer rows (fewer or smaller parts) \
              or columns",
             MAX_BYTES >> 20
         ))
@@ -481,5 +481,7 @@ mod tests {
         let told = read(parts, batches(vec![]), None, 3 << 30, |_| {}).unwrap_err();
         assert!(told.contains("rows × 2 columns"), "{told}");
         assert!(told.contains("1024 MiB"), "{told}");
+        // A window is of rows that are read already.
+        assert!(!told.contains("window"), "{told}");
     }
 }
