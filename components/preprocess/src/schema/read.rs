@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use septet_kit::{
-    schema::{Schema, SchemaKind},
+    schema::{Schema, SchemaColumn, SchemaKind},
     show::shown,
     table::{Column, Kind, ROW, Table, Values},
 };
@@ -63,7 +63,7 @@ where
         let part = room.load(part, &format!("part {number}"))?;
         let misfits = rules.admit(&part, number);
         if misfits.is_empty() {
-            append(&mut whole, part, &rules)?;
+            append(&mut whole, part, &rules, &mut room)?;
         } else {
             room.leave(&part);
             notes.push(format!(
@@ -84,7 +84,7 @@ where
                 told(&misfits)
             ));
         }
-        append(&mut test_table, part, &rules)?;
+        append(&mut test_table, part, &rules, &mut room)?;
     }
     let mut table = whole.unwrap_or_default();
     if table.rows == 0 {
@@ -94,9 +94,9 @@ where
         });
     }
     if let Some(schema) = rules.schema() {
-        conform(&mut table, schema)?;
+        conform(&mut table, schema, &mut room)?;
         if let Some(tests) = &mut test_table {
-            conform(tests, schema)?;
+            conform(tests, schema, &mut room)?;
         }
     }
     if rules.new_columns().len() > 0 {
@@ -232,15 +232,20 @@ fn number_rows(part: &mut Table) {
 }
 
 /// Adds a part that fits: its columns in the schema's order, and in kinds that both have.
-fn append(whole: &mut Option<Table>, mut part: Table, rules: &Rules) -> Result<(), String> {
+fn append<P: FnMut(u64)>(
+    whole: &mut Option<Table>,
+    mut part: Table,
+    rules: &Rules,
+    room: &mut Room<P>,
+) -> Result<(), String> {
     let Some(schema) = rules.schema() else {
         return Ok(());
     };
-    conform(&mut part, schema)?;
+    conform(&mut part, schema, room)?;
     match whole {
         None => *whole = Some(part),
         Some(whole) => {
-            conform(whole, schema)?;
+            conform(whole, schema, room)?;
             // A column without any value has the kind that the other part gives it.
             for (to, from) in whole.columns.iter_mut().zip(&mut part.columns) {
                 let (kind, other) = (to.values.kind(), from.values.kind());
@@ -258,7 +263,12 @@ fn append(whole: &mut Option<Table>, mut part: Table, rules: &Rules) -> Result<(
 
 /// The lines and the columns of the schema, in its order and kinds; a column that is not there is
 /// null.
-fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
+fn conform<P: FnMut(u64)>(
+    table: &mut Table,
+    schema: &Schema,
+    room: &mut Room<P>,
+) -> Result<(), String> {
+    room.fits(growth(table, schema), 0, schema.columns.len() + 1)?;
     let names = || schema.columns.iter().map(|column| column.name.as_str());
     let ordered = std::iter::once(ROW)
         .chain(names())
@@ -270,19 +280,27 @@ fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
             .map(|column| (column.name.clone(), column))
             .collect();
         table.columns = there.remove(ROW).into_iter().collect();
-        table.columns.extend(names().map(|name| {
-            there.remove(name).unwrap_or_else(|| Column {
-                name: name.to_owned(),
-                values: Kind::Texts.blank(rows),
-                nulls: (0..rows as u32).collect(),
-            })
-        }));
+        for wanted in &schema.columns {
+            let column = there.remove(&wanted.name).unwrap_or_else(|| {
+                let blank = Column {
+                    name: wanted.name.clone(),
+                    values: kind(wanted.kind).unwrap_or(Kind::Texts).blank(rows),
+                    nulls: (0..rows as u32).collect(),
+                };
+                room.used += blank.bytes();
+                blank
+            });
+            table.columns.push(column);
+        }
+        let dropped: usize = there.values().map(Column::bytes).sum();
+        room.used = room.used.saturating_sub(dropped);
     }
     let columns = table.columns.iter_mut().skip(1);
     for (column, wanted) in columns.zip(&schema.columns) {
         if let Some(kind) = kind(wanted.kind)
             && column.values.kind() != kind
         {
+            let before = column.bytes();
             column.values = column.convert(kind).map_err(|_| {
                 format!(
                     "column '{}' can't be read as {}",
@@ -290,9 +308,38 @@ fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
                     wanted.kind.name()
                 )
             })?;
+            room.used = room.used.saturating_sub(before) + column.bytes();
         }
     }
     Ok(())
+}
+
+/// Bytes that [`conform`] adds at most, about.
+fn growth(table: &Table, schema: &Schema) -> usize {
+    // A text's own room, and the longest spelling of a value that is none, which is a time's.
+    const TEXT: usize = 32;
+    const SPELLED: usize = 27;
+    let columns = table.columns.iter();
+    let there: BTreeMap<_, _> = columns
+        .map(|column| (column.name.as_str(), &column.values))
+        .collect();
+    let row = |wanted: &SchemaColumn| {
+        let kind = kind(wanted.kind);
+        match (kind, there.get(wanted.name.as_str())) {
+            (Some(Kind::Texts) | None, None) => TEXT + 4,
+            (_, None) => 8 + 4,
+            (Some(Kind::Texts | Kind::Categories), Some(Values::Texts(_))) => 0,
+            (Some(Kind::Texts), Some(Values::Categories { dictionary, .. })) => {
+                TEXT + dictionary.iter().map(String::len).max().unwrap_or(0)
+            }
+            (Some(Kind::Texts | Kind::Categories), Some(values)) if kind != Some(values.kind()) => {
+                TEXT + SPELLED
+            }
+            _ => 0,
+        }
+    };
+    let bytes: usize = schema.columns.iter().map(row).sum();
+    bytes.saturating_mul(table.rows)
 }
 
 const fn kind(kind: SchemaKind) -> Option<Kind> {
@@ -462,6 +509,29 @@ mod tests {
         let part = room.load(Ok(batches), "part 1").unwrap();
         assert_eq!(part.rows, 10);
         assert_eq!(room.used, MAX_BYTES - 50_000 + part.bytes());
+    }
+
+    #[test]
+    fn columns_that_are_missing_or_read_as_texts_take_room() {
+        let both = part(vec![
+            column("a", texts(&["x"]), &[]),
+            column("b", Values::Floats(vec![0.5]), &[]),
+        ]);
+        let mut schema = all(vec![both]).unwrap().rules.schema().cloned().unwrap();
+        schema.columns[1].optional = true;
+        let narrow = || {
+            part(vec![
+                integers(ROW, &[1; 100]),
+                integers("a", &[7; 100]),
+                integers("new", &[7; 100]),
+            ])
+        };
+        let mut table = narrow();
+        let mut left = room(table.bytes());
+        conform(&mut table, &schema, &mut left).unwrap();
+        assert_eq!(left.used, table.bytes());
+        let told = conform(&mut narrow(), &schema, &mut room(MAX_BYTES - 6_000)).unwrap_err();
+        assert!(told.contains("too many"), "{told}");
     }
 
     #[test]
