@@ -14,7 +14,10 @@ pub const MAX_NAMES: usize = MAX_COLUMNS - 1;
 
 /// Whether a name is one that a column may have.
 pub fn is_name(name: &str) -> bool {
-    !name.trim().is_empty() && name.len() <= MAX_NAME && !name.starts_with(RESERVED)
+    !name.trim().is_empty()
+        && name.len() <= MAX_NAME
+        && !name.starts_with(RESERVED)
+        && !name.contains(char::is_control)
 }
 
 /// The names of the columns, without space around them.
@@ -46,6 +49,13 @@ pub fn names(header: &Record<'_>) -> Result<Vec<String>, String> {
             return Err(format!(
                 "the name of column {number} in the header (line {line}) is longer than \
                  {MAX_NAME} bytes: is this CSV?"
+            ));
+        }
+        if name.contains(char::is_control) {
+            return Err(format!(
+                "the name of column {number} in the header (line {line}), '{}', has a control \
+                 character: rename it",
+                shown(name, 80)
             ));
         }
         if name.starts_with(RESERVED) {
@@ -86,6 +96,8 @@ mod tests {
         );
         assert!(told(b"a,septet:row\n").contains("reserved name 'septet:row'"));
         assert!(told(b"a,\xe9\n").contains("iconv"));
+        assert!(told(b"a,\"b\nc\"\n").contains("has a control character"));
+        assert!(!is_name("b\u{1}c"));
         assert!(told(&vec![b'x'; 2_000]).contains("longer than 255 bytes"));
         assert_eq!(header(&[b'x'; 255]).unwrap().len(), 1);
         assert!(

@@ -368,7 +368,11 @@ mod tests {
 
         let needed = schema(r#"{"name":"y","kind":"float"}"#);
         let reason = run_with(csv, Some(&needed), 0.5).err().unwrap();
-        assert!(reason.contains("column 'y' of the declared schema"));
+        assert!(reason.contains("no column of the declared schema, such as 'y'"));
+        let needed = schema(r#"{"name":"y","kind":"float"},{"name":"zip","kind":"text"}"#);
+        let ingested = run_with(csv, Some(&needed), 0.5).unwrap();
+        assert_eq!(kinds(&ingested), [SchemaKind::Text]);
+        assert!(ingested.notes[1].contains("not in the source: 'y'; add them"));
         let none = schema(r#"{"name":"zip","kind":"null"}"#);
         let reason = run_with(csv, Some(&none), 0.5).err().unwrap();
         assert!(reason.contains("a value where none is declared"));

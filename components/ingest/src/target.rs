@@ -168,7 +168,7 @@ impl<'a> Finder<'a> {
         names: &[String],
     ) -> Result<(Vec<Target>, Vec<String>), String> {
         let mut notes = Vec::new();
-        let mut missing = Vec::new();
+        let (mut missing, mut lacking) = (Vec::new(), Vec::new());
         let mut targets = Vec::with_capacity(schema.columns.len());
         for SchemaColumn {
             name,
@@ -179,11 +179,10 @@ impl<'a> Finder<'a> {
         {
             let from = names.iter().position(|known| known == name);
             if from.is_none() && !optional {
-                return Err(format!(
-                    "the column '{}' of the declared schema is not in the source: add it, or \
-                     declare it optional",
-                    shown(name, 80)
-                ));
+                // Whether the rows can do without it is not ingest's to say: preprocess sets the
+                // part apart, and the other parts go on.
+                lacking.push(name);
+                continue;
             }
             if from.is_none() {
                 missing.push(name);
@@ -217,6 +216,13 @@ impl<'a> Finder<'a> {
                 categories,
             });
         }
+        if targets.iter().all(|target| target.from.is_none()) {
+            return Err(format!(
+                "the source has no column of the declared schema, such as {}: is it the right \
+                 file, and are its columns named in it?",
+                list(&lacking)
+            ));
+        }
         let others: Vec<_> = names
             .iter()
             .filter(|name| schema.column(name).is_none())
@@ -231,6 +237,13 @@ impl<'a> Finder<'a> {
             notes.push(format!(
                 "not in the source, so without a value in any row: {}",
                 list(&missing)
+            ));
+        }
+        if !lacking.is_empty() {
+            notes.push(format!(
+                "the declared schema's columns are not in the source: {}; add them, or declare \
+                 them optional",
+                list(&lacking)
             ));
         }
         Ok((targets, notes))

@@ -31,7 +31,7 @@ use septet_kit::{
 };
 use serde::Serialize;
 
-use crate::{parameters::Parameters, prepare::prepare, schema::read::read};
+use crate::{output, parameters::Parameters, prepare::prepare, schema::read::read};
 
 const JSON: &str = "application/json";
 const JSON_LINES: &str = "application/x-ndjson";
@@ -106,12 +106,15 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
         put("reference", JSON, &json(&prepared.reference)?)?,
         sample.finish("sample")?,
     ];
-    if let Some(schema) = parts.rules.schema() {
-        outputs.push(put("schema", JSON, &json(schema)?)?);
+    if let Some(in_force) = parts.rules.schema() {
+        let schema = output::json("schema", in_force, schema::MAX_BYTES)?;
+        outputs.push(put("schema", JSON, &schema)?);
     }
-    outputs.push(put("split", JSON, &json(&prepared.split)?)?);
+    let split = output::json("split", &prepared.split, split::MAX_BYTES)?;
+    outputs.push(put("split", JSON, &split)?);
     if let Some(proposed) = parts.rules.proposed() {
-        outputs.push(put("proposed-schema", JSON, &json(&proposed)?)?);
+        let proposed = output::json("proposed-schema", &proposed, schema::MAX_BYTES)?;
+        outputs.push(put("proposed-schema", JSON, &proposed)?);
     }
     if !parts.rules.misfits().is_empty() {
         let mut lines = Vec::new();

@@ -3,11 +3,11 @@
 //! A value's bytes do not depend on the kind that its column has in a version of the data set:
 //! the number 1 is equal as an integer, as a float and as a text, so that a schema that widens
 //! moves no row to the other side. Only whole numbers from 2^53 on, in a column that widens to
-//! floats, lose digits and so may become others.
+//! floats, lose digits and so may become others: the split by rows refuses these.
 
 use septet_kit::{
     split::RESOLUTION,
-    table::{Column, Values, timestamp_label},
+    table::{Column, Values, timestamp, timestamp_label},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -76,7 +76,8 @@ pub fn repeated(digests: &[Digest]) -> usize {
 /// A row's value, spelled so that equal values of all kinds have one spelling; none for a null.
 pub fn label(column: &Column, row: usize) -> Option<String> {
     let number = |number: f64| match number {
-        number if number.fract() == 0.0 && number.abs() < EXACT => (number as i64).to_string(),
+        // The two zeros are one number.
+        number if number.fract() == 0.0 => format!("{:.0}", number + 0.0),
         number => format!("{number:?}"),
     };
     match &column.values {
@@ -84,7 +85,9 @@ pub fn label(column: &Column, row: usize) -> Option<String> {
         Values::Texts(_) | Values::Categories { .. } => {
             column.text(row).map(|text| match Text::of(text) {
                 Text::Number(value) => number(value),
+                Text::Large(digits) => digits,
                 Text::Boolean(value) => value.to_string(),
+                Text::Moment(moment) => timestamp_label(moment),
                 Text::Other => text.to_owned(),
             })
         }
@@ -95,18 +98,28 @@ pub fn label(column: &Column, row: usize) -> Option<String> {
 /// What a text says.
 enum Text {
     Number(f64),
+    /// The digits of a number from 2^53 on.
+    Large(String),
     Boolean(bool),
+    /// Microseconds since 1970.
+    Moment(i64),
     Other,
 }
 
 impl Text {
+    /// As ingest reads it: without the space around it.
     fn of(text: &str) -> Self {
+        let text = text.trim();
         let first = text.as_bytes().first();
         if first.is_some_and(|byte| byte.is_ascii_digit() || b"+-.".contains(byte))
             && let Ok(number) = text.parse::<f64>()
-            && number.abs() < EXACT
+            && number.is_finite()
         {
-            return Self::Number(number);
+            return match whole(text) {
+                _ if number.abs() < EXACT => Self::Number(number),
+                Some(digits) => Self::Large(digits),
+                None => Self::Large(format!("{number:.0}")),
+            };
         }
         if text.eq_ignore_ascii_case("true") {
             return Self::Boolean(true);
@@ -114,8 +127,16 @@ impl Text {
         if text.eq_ignore_ascii_case("false") {
             return Self::Boolean(false);
         }
-        Self::Other
+        timestamp(text).map_or(Self::Other, Self::Moment)
     }
+}
+
+/// The digits of a whole number that a text writes out, which a float may not hold.
+fn whole(text: &str) -> Option<String> {
+    let digits = text.trim_start_matches(['+', '-']);
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    let only = digits.bytes().all(|byte| byte.is_ascii_digit());
+    only.then(|| format!("{sign}{}", digits.trim_start_matches('0')))
 }
 
 /// A column whose values have their bytes at hand.
@@ -190,7 +211,7 @@ impl<'a> Spelled<'a> {
 }
 
 fn put_float(value: f64, bytes: &mut Vec<u8>) {
-    if value.abs() >= EXACT && value.is_finite() && value.abs() < 1e19 {
+    if value.abs() >= EXACT && value.is_finite() {
         // As an integer of this size, or a text of it, is spelled.
         put_other(format!("{value:.0}").as_bytes(), bytes);
     } else {
@@ -207,7 +228,9 @@ fn put_number(value: f64, bytes: &mut Vec<u8>) {
 fn put_text(text: &str, bytes: &mut Vec<u8>) {
     match Text::of(text) {
         Text::Number(number) => put_number(number, bytes),
+        Text::Large(digits) => put_other(digits.as_bytes(), bytes),
         Text::Boolean(value) => bytes.extend([BOOLEAN, u8::from(value)]),
+        Text::Moment(moment) => put_other(timestamp_label(moment).as_bytes(), bytes),
         Text::Other => put_other(text.as_bytes(), bytes),
     }
 }
@@ -264,6 +287,17 @@ mod tests {
         let moments = column(Values::Timestamps(vec![5, -5]), &[]);
         let spelled = moments.convert(Kind::Texts).unwrap();
         assert_eq!(of(spelled, &[]), of(moments.values.clone(), &[]));
+        let minute = of(Values::Timestamps(vec![60_000_000]), &[]);
+        for text in ["1970-01-01 00:01", " 1970-01-01T01:01:00+01:00 "] {
+            assert_eq!(of(texts(&[text]), &[]), minute, "{text}");
+        }
+        let large = of(Values::Floats(vec![1e18, -1e18, 1e20]), &[]);
+        let spelled = ["1000000000000000000", "-1e18", "100000000000000000000"];
+        assert_eq!(of(texts(&spelled), &[]), large);
+        assert_eq!(of(texts(&["1e18", "-01e18", "1.0E20"]), &[]), large);
+        assert_eq!(of(Values::Integers(vec![10_i64.pow(18)]), &[]), large[..1]);
+        let padded = of(texts(&[" 42", "42\t", " true "]), &[]);
+        assert_eq!(padded, of(texts(&["42", "42", "true"]), &[]));
     }
 
     #[test]
@@ -292,9 +326,14 @@ mod tests {
     fn labels_have_one_spelling() {
         let label = |values| label(&column(values, &[]), 0).unwrap();
         assert_eq!(label(Values::Floats(vec![1.0])), "1");
+        assert_eq!(label(Values::Floats(vec![-0.0])), "0");
         assert_eq!(label(Values::Floats(vec![0.5])), "0.5");
+        assert_eq!(label(Values::Floats(vec![1e18])), "1000000000000000000");
+        assert_eq!(label(texts(&["1e18"])), "1000000000000000000");
         assert_eq!(label(texts(&["01.0"])), "1");
-        assert_eq!(label(texts(&["TRUE"])), "true");
+        assert_eq!(label(texts(&[" TRUE"])), "true");
+        let moment = label(Values::Timestamps(vec![0]));
+        assert_eq!(label(texts(&["1970-01-01 "])), moment);
         assert_eq!(label(texts(&["yes"])), "yes");
     }
 

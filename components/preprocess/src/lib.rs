@@ -14,10 +14,12 @@
 //! - `raw`: what is learned from, and what of it is kept
 //! - [`leak`]: columns that tell the target
 //! - [`prepare`], `train_table`: the whole of it, and its files
+//! - [`output`]: JSON that a later version reads
 
 pub mod fit;
 pub mod identity;
 pub mod leak;
+pub mod output;
 pub mod parameters;
 pub mod prepare;
 pub mod schema;

@@ -16,7 +16,7 @@ use crate::{
     notes::rows,
     parameters::Parameters,
     raw::{inputs_of, keep, learned_from, sample},
-    sides::{self, check_sides, in_use, picked, rows_of, with_units},
+    sides::{self, check_sides, in_use, picked, rows_of, usable, with_units},
     split::decide::{Side, decide as decide_sides},
     target::{class_counts, decide, find, numbers, positive},
     weights::weigh,
@@ -51,14 +51,14 @@ pub struct Prepared {
 /// a batch through a transform.
 pub fn prepare(
     mut table: Table,
-    mut tests: Option<Table>,
+    tests: Option<Table>,
     parameters: &Parameters,
     pinned: Option<Split>,
     call: impl FnMut(&str, Table) -> Result<Table, String>,
 ) -> Result<Prepared, String> {
     parameters.check()?;
     let mut notes = Vec::new();
-    in_use(&mut table, &mut tests, parameters, &mut notes)?;
+    in_use(&mut table, parameters, &mut notes)?;
     let target = find(&table, "target", &parameters.target)?;
     let (task, note) = decide(target, parameters.task)?;
     notes.extend(note);
@@ -72,7 +72,11 @@ pub fn prepare(
     let units = picked(&decided.units, &order);
     let train = table.take(&order);
     let test = if let Some(tests) = tests {
-        with_units(tests, decided.test_units.unwrap_or_default(), &mut notes)
+        let units = decided.test_units.unwrap_or_default();
+        let mut tests = with_units(tests, units, &mut notes);
+        // A row that tests nothing has kept its equals out of the training all the same.
+        usable(&mut tests, parameters, &mut notes)?;
+        tests
     } else {
         let order = of(Side::Test);
         let units = picked(&decided.units, &order);
@@ -173,7 +177,7 @@ pub(crate) mod tests {
     };
 
     use super::*;
-    use crate::parameters::AskedSplit;
+    use crate::{parameters::AskedSplit, window::Span};
 
     fn column(name: &str, values: Values, nulls: &[u32]) -> Column {
         Column {
@@ -480,6 +484,28 @@ pub(crate) mod tests {
         assert_eq!(units.len(), 100);
         let told = prepare(table(9), None, &parameters, None, no_transform);
         assert!(told.err().unwrap().contains("no test file"));
+    }
+
+    #[test]
+    fn rows_of_a_test_file_that_test_nothing_are_not_trained_on_either() {
+        let mut all = table(400);
+        let hours = (0..400).map(|row| row * 3_600_000_000).collect();
+        all.columns
+            .push(column("at", Values::Timestamps(hours), &[]));
+        let mut tests = all.take(&(0..100).collect::<Vec<_>>());
+        // Without a target a row tests nothing, but its key is known.
+        tests.columns[4].nulls = vec![60, 77];
+        let parameters = Parameters {
+            split: Some(AskedSplit::File),
+            key: Some("n".to_owned()),
+            time: Some("at".to_owned()),
+            window: Some(Span::parse("350h").unwrap()),
+            ..parameters()
+        };
+        let prepared = prepare(all, Some(tests), &parameters, None, no_transform).unwrap();
+        // A window is of the train rows: the test file is older.
+        assert_eq!(prepared.test.rows, 98);
+        assert_eq!(prepared.train_rows(), 300);
     }
 
     #[test]

@@ -166,7 +166,6 @@ pub(crate) fn check_sides(
 /// Leaves out the rows that are neither trained nor tested on, whatever the split.
 pub(crate) fn in_use(
     table: &mut Table,
-    tests: &mut Option<Table>,
     parameters: &Parameters,
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
@@ -174,15 +173,9 @@ pub(crate) fn in_use(
     for (what, name) in parameters.roles() {
         find(table, what, name)?;
     }
-    for table in std::iter::once(&mut *table).chain(&mut *tests) {
-        without_null_targets(table, &parameters.target, notes)?;
-        if let Some(weight) = &parameters.weight {
-            without_zero_weights(table, weight, notes)?;
-        }
-    }
+    usable(table, parameters, notes)?;
     if let (Some(span), Some(time)) = (&parameters.window, &parameters.time) {
-        let mut tables: Vec<&mut Table> = std::iter::once(&mut *table).chain(&mut *tests).collect();
-        window::keep(span, time, &mut tables, notes)?;
+        window::keep(span, time, table, notes)?;
     }
     Ok(())
 }
@@ -211,6 +204,19 @@ pub(crate) fn with_units(mut test: Table, units: Vec<f64>, notes: &mut Vec<Strin
         nulls: Vec::new(),
     });
     test
+}
+
+/// Leaves out the rows that can be neither trained nor tested on.
+pub(crate) fn usable(
+    table: &mut Table,
+    parameters: &Parameters,
+    notes: &mut Vec<String>,
+) -> Result<(), String> {
+    without_null_targets(table, &parameters.target, notes)?;
+    match &parameters.weight {
+        Some(weight) => without_zero_weights(table, weight, notes),
+        None => Ok(()),
+    }
 }
 
 /// The rows of one side.

@@ -60,49 +60,34 @@ impl Span {
     }
 }
 
-/// Keeps the rows whose `time` is within the window of the newest one of all tables; rows without
-/// a time are left out.
+/// Keeps the rows whose `time` is within the window of the newest one; rows without a time are
+/// left out.
 pub fn keep(
     span: &Span,
     time: &str,
-    tables: &mut [&mut Table],
+    table: &mut Table,
     notes: &mut Vec<String>,
 ) -> Result<(), String> {
-    let mut newest = None;
-    for table in tables.iter() {
-        let column = find(table, "time", time)?;
-        let Values::Timestamps(values) = &column.values else {
-            return Err(format!(
-                "the time '{}' has {}: a window needs timestamps",
-                shown(time, 80),
-                column.values.kind().name()
-            ));
-        };
-        let there = values.iter().zip(column.null_mask());
-        let latest = there
-            .filter(|(_, null)| !null)
-            .map(|(value, _)| *value)
-            .max();
-        newest = newest.max(latest);
-    }
+    let column = find(table, "time", time)?;
+    let Values::Timestamps(values) = &column.values else {
+        return Err(format!(
+            "the time '{}' has {}: a window needs timestamps",
+            shown(time, 80),
+            column.values.kind().name()
+        ));
+    };
+    let nulls = column.null_mask();
+    let there = values.iter().zip(&nulls).filter(|(_, null)| !**null);
+    let newest = there.map(|(value, _)| *value).max();
     let oldest = newest.map_or(i64::MIN, |newest| newest.saturating_sub(span.microseconds));
-    let mut left_out = 0;
-    for table in tables {
-        let column = find(table, "time", time)?;
-        let Values::Timestamps(values) = &column.values else {
-            continue;
-        };
-        let kept: Vec<u32> = (0_u32..)
-            .zip(values.iter().zip(column.null_mask()))
-            .filter(|(_, (value, null))| !null && **value >= oldest)
-            .map(|(row, _)| row)
-            .collect();
-        if kept.len() < table.rows {
-            left_out += table.rows - kept.len();
-            **table = table.take(&kept);
-        }
-    }
+    let kept: Vec<u32> = (0_u32..)
+        .zip(values.iter().zip(&nulls))
+        .filter(|(_, (value, null))| !**null && **value >= oldest)
+        .map(|(row, _)| row)
+        .collect();
+    let left_out = table.rows - kept.len();
     if left_out > 0 {
+        *table = table.take(&kept);
         notes.push(format!(
             "{} left out, which are not within {span} of the newest '{}'",
             notes::rows(left_out),
@@ -151,18 +136,17 @@ mod tests {
                 nulls: nulls.to_vec(),
             }],
         };
-        let (mut data, mut tests) = (table(&[1, 8, 7, 99, 10], &[3]), table(&[17, 2], &[]));
+        let mut data = table(&[1, 8, 7, 99, 17], &[3]);
         let mut notes = Vec::new();
         let span = Span::parse("10d").unwrap();
-        keep(&span, "at", &mut [&mut data, &mut tests], &mut notes).unwrap();
-        assert_eq!(data, table(&[8, 7, 10], &[]));
-        assert_eq!(tests, table(&[17], &[]));
+        keep(&span, "at", &mut data, &mut notes).unwrap();
+        assert_eq!(data, table(&[8, 7, 17], &[]));
         assert_eq!(
             notes,
-            ["3 rows left out, which are not within 10d of the newest 'at'"]
+            ["2 rows left out, which are not within 10d of the newest 'at'"]
         );
         let mut numbers = data.clone();
         numbers.columns[0].values = Values::Integers(vec![1, 2, 3]);
-        assert!(keep(&span, "at", &mut [&mut numbers], &mut notes).is_err());
+        assert!(keep(&span, "at", &mut numbers, &mut notes).is_err());
     }
 }

@@ -189,8 +189,8 @@ fn check_columns(fields: &Fields) -> Result<(), String> {
         }
         if !is_name(field.name()) {
             return Err(format!(
-                "the file has a column '{}': a name has 1 to 255 bytes and does not begin with \
-                 '{}'",
+                "the file has a column '{}': a name has 1 to 255 bytes, has no control character \
+                 and does not begin with '{}'",
                 shown(field.name(), 80),
                 septet_kit::table::RESERVED
             ));

@@ -33,6 +33,7 @@ impl Split {
         let (names, thresholds, salt): (Vec<&String>, Vec<u64>, u32) = match &self.rule {
             Rule::Rows {
                 columns,
+                floats,
                 target,
                 classes,
                 threshold,
@@ -44,6 +45,9 @@ impl Split {
                 }
                 if !columns.contains(target) {
                     return wrong("the target is one of the columns");
+                }
+                if floats.len() > columns.len() {
+                    return wrong("the floats are some of the columns");
                 }
                 let thresholds = classes.iter().map(|class| class.threshold);
                 let all = thresholds.chain([*threshold]).collect();
@@ -128,6 +132,7 @@ mod tests {
     fn a_split_keeps_its_json() {
         let rows = split(Rule::Rows {
             columns: vec!["a".to_owned(), "y".to_owned()],
+            floats: vec!["a".to_owned()],
             target: "y".to_owned(),
             classes: vec![ClassThreshold {
                 class: "no".to_owned(),

@@ -36,6 +36,9 @@ pub enum Rule {
     Rows {
         /// The columns that make the digest, in order.
         columns: Vec<String>,
+        /// Those that were floats already: another that becomes one may lose digits.
+        #[serde(default)]
+        floats: Vec<String>,
         /// The column of the classes.
         target: String,
         /// Sorted by class; empty for a target of numbers.

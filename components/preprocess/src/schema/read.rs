@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use septet_kit::{
-    schema::{Schema, SchemaKind},
+    schema::{Schema, SchemaColumn, SchemaKind},
     show::shown,
     table::{Column, Kind, ROW, Table, Values},
 };
@@ -53,6 +53,7 @@ where
         size,
         used: 0,
         rows: 0,
+        apart: 0,
         progress,
     };
     let mut rules = Rules::new(pinned);
@@ -62,9 +63,9 @@ where
         let part = room.load(part, &format!("part {number}"))?;
         let misfits = rules.admit(&part, number);
         if misfits.is_empty() {
-            append(&mut whole, part, &rules)?;
+            append(&mut whole, part, &rules, &mut room)?;
         } else {
-            room.used -= part.bytes();
+            room.leave(&part);
             notes.push(format!(
                 "part {number} is set apart, {} with it: {}; {ACCEPT}",
                 crate::notes::rows(part.rows),
@@ -83,7 +84,7 @@ where
                 told(&misfits)
             ));
         }
-        append(&mut test_table, part, &rules)?;
+        append(&mut test_table, part, &rules, &mut room)?;
     }
     let mut table = whole.unwrap_or_default();
     if table.rows == 0 {
@@ -93,9 +94,9 @@ where
         });
     }
     if let Some(schema) = rules.schema() {
-        conform(&mut table, schema)?;
+        conform(&mut table, schema, &mut room)?;
         if let Some(tests) = &mut test_table {
-            conform(tests, schema)?;
+            conform(tests, schema, &mut room)?;
         }
     }
     if rules.new_columns().len() > 0 {
@@ -138,6 +139,8 @@ struct Room<P> {
     size: u64,
     used: usize,
     rows: u64,
+    /// Rows that were read and are not kept.
+    apart: u64,
     progress: P,
 }
 
@@ -148,36 +151,74 @@ impl<P: FnMut(u64)> Room<P> {
         B: Iterator<Item = Result<Table, String>>,
     {
         let in_part = |reason: String| format!("{name}: {reason}");
+        let before = self.used;
         let mut part: Option<Table> = None;
         for batch in batches.map_err(in_part)? {
             let batch = batch.map_err(in_part)?;
-            let (rows, columns, bytes) = (batch.rows as u64, batch.columns.len(), batch.bytes());
+            let (rows, bytes) = (batch.rows as u64, added(part.as_ref(), &batch));
             // The first rows tell how many more there can be, before they are read.
-            if self.size > MAX_BYTES as u64 || self.used + bytes > MAX_BYTES {
-                let row = (self.used + bytes) as u64 / (self.rows + rows).max(1);
-                let fit = MAX_BYTES as u64 / row.max(1);
-                let there = (self.rows + rows).max(self.size / row.max(1));
-                return Err(format!(
-                    "about {there} rows × {columns} columns are too many: at most {} MiB are held \
-                     in memory, which is about {fit} such rows, so take fewer rows (a window, \
-                     fewer parts) or columns",
-                    MAX_BYTES >> 20
-                ));
-            }
+            self.fits(bytes, rows, batch.columns.len())?;
             self.used += bytes;
             self.rows += rows;
             match &mut part {
                 Some(part) => part.append(batch).map_err(in_part)?,
                 None => part = Some(batch),
             }
-            (self.progress)(self.rows);
+            (self.progress)(self.rows + self.apart);
         }
         let mut part = part.unwrap_or_default();
         if part.column(ROW).is_none() {
             number_rows(&mut part);
         }
+        self.used = before.saturating_add(part.bytes());
         Ok(part)
     }
+
+    /// A part that is not kept takes no room.
+    fn leave(&mut self, part: &Table) {
+        let rows = part.rows as u64;
+        self.used = self.used.saturating_sub(part.bytes());
+        self.rows = self.rows.saturating_sub(rows);
+        self.apart += rows;
+    }
+
+    /// Whether there is room for so many bytes more, of `rows` rows that are not counted yet.
+    fn fits(&self, bytes: usize, rows: u64, columns: usize) -> Result<(), String> {
+        let held = self.used.saturating_add(bytes);
+        if self.size <= MAX_BYTES as u64 && held <= MAX_BYTES {
+            return Ok(());
+        }
+        let rows = (self.rows + rows).max(1);
+        let row = (held as u64 / rows).max(1);
+        let fit = MAX_BYTES as u64 / row;
+        let there = rows.max(self.size / row);
+        Err(format!(
+            "about {there} rows × {columns} columns are too many: at most {} MiB are held in \
+             memory, which is about {fit} such rows, so take fewer rows (fewer or smaller parts) \
+             or columns",
+            MAX_BYTES >> 20
+        ))
+    }
+}
+
+/// Bytes that a batch adds to its part: every batch brings the categories, but they are kept once.
+fn added(part: Option<&Table>, batch: &Table) -> usize {
+    let known = |number| part.and_then(|part| part.columns.get(number));
+    let columns = batch.columns.iter().enumerate();
+    columns
+        .map(
+            |(number, column)| match (known(number).map(|known| &known.values), &column.values) {
+                (
+                    Some(Values::Categories { dictionary, .. }),
+                    Values::Categories {
+                        dictionary: again,
+                        codes,
+                    },
+                ) if dictionary == again => (codes.len() + column.nulls.len()) * 4,
+                _ => column.bytes(),
+            },
+        )
+        .sum()
 }
 
 /// A table that is not ingest's has no lines: its rows are numbered.
@@ -191,15 +232,20 @@ fn number_rows(part: &mut Table) {
 }
 
 /// Adds a part that fits: its columns in the schema's order, and in kinds that both have.
-fn append(whole: &mut Option<Table>, mut part: Table, rules: &Rules) -> Result<(), String> {
+fn append<P: FnMut(u64)>(
+    whole: &mut Option<Table>,
+    mut part: Table,
+    rules: &Rules,
+    room: &mut Room<P>,
+) -> Result<(), String> {
     let Some(schema) = rules.schema() else {
         return Ok(());
     };
-    conform(&mut part, schema)?;
+    conform(&mut part, schema, room)?;
     match whole {
         None => *whole = Some(part),
         Some(whole) => {
-            conform(whole, schema)?;
+            conform(whole, schema, room)?;
             // A column without any value has the kind that the other part gives it.
             for (to, from) in whole.columns.iter_mut().zip(&mut part.columns) {
                 let (kind, other) = (to.values.kind(), from.values.kind());
@@ -217,7 +263,12 @@ fn append(whole: &mut Option<Table>, mut part: Table, rules: &Rules) -> Result<(
 
 /// The lines and the columns of the schema, in its order and kinds; a column that is not there is
 /// null.
-fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
+fn conform<P: FnMut(u64)>(
+    table: &mut Table,
+    schema: &Schema,
+    room: &mut Room<P>,
+) -> Result<(), String> {
+    room.fits(growth(table, schema), 0, schema.columns.len() + 1)?;
     let names = || schema.columns.iter().map(|column| column.name.as_str());
     let ordered = std::iter::once(ROW)
         .chain(names())
@@ -229,19 +280,27 @@ fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
             .map(|column| (column.name.clone(), column))
             .collect();
         table.columns = there.remove(ROW).into_iter().collect();
-        table.columns.extend(names().map(|name| {
-            there.remove(name).unwrap_or_else(|| Column {
-                name: name.to_owned(),
-                values: Kind::Texts.blank(rows),
-                nulls: (0..rows as u32).collect(),
-            })
-        }));
+        for wanted in &schema.columns {
+            let column = there.remove(&wanted.name).unwrap_or_else(|| {
+                let blank = Column {
+                    name: wanted.name.clone(),
+                    values: kind(wanted.kind).unwrap_or(Kind::Texts).blank(rows),
+                    nulls: (0..rows as u32).collect(),
+                };
+                room.used += blank.bytes();
+                blank
+            });
+            table.columns.push(column);
+        }
+        let dropped: usize = there.values().map(Column::bytes).sum();
+        room.used = room.used.saturating_sub(dropped);
     }
     let columns = table.columns.iter_mut().skip(1);
     for (column, wanted) in columns.zip(&schema.columns) {
         if let Some(kind) = kind(wanted.kind)
             && column.values.kind() != kind
         {
+            let before = column.bytes();
             column.values = column.convert(kind).map_err(|_| {
                 format!(
                     "column '{}' can't be read as {}",
@@ -249,9 +308,38 @@ fn conform(table: &mut Table, schema: &Schema) -> Result<(), String> {
                     wanted.kind.name()
                 )
             })?;
+            room.used = room.used.saturating_sub(before) + column.bytes();
         }
     }
     Ok(())
+}
+
+/// Bytes that [`conform`] adds at most, about.
+fn growth(table: &Table, schema: &Schema) -> usize {
+    // A text's own room, and the longest spelling of a value that is none, which is a time's.
+    const TEXT: usize = 32;
+    const SPELLED: usize = 27;
+    let columns = table.columns.iter();
+    let there: BTreeMap<_, _> = columns
+        .map(|column| (column.name.as_str(), &column.values))
+        .collect();
+    let row = |wanted: &SchemaColumn| {
+        let kind = kind(wanted.kind);
+        match (kind, there.get(wanted.name.as_str())) {
+            (Some(Kind::Texts) | None, None) => TEXT + 4,
+            (_, None) => 8 + 4,
+            (Some(Kind::Texts | Kind::Categories), Some(Values::Texts(_))) => 0,
+            (Some(Kind::Texts), Some(Values::Categories { dictionary, .. })) => {
+                TEXT + dictionary.iter().map(String::len).max().unwrap_or(0)
+            }
+            (Some(Kind::Texts | Kind::Categories), Some(values)) if kind != Some(values.kind()) => {
+                TEXT + SPELLED
+            }
+            _ => 0,
+        }
+    };
+    let bytes: usize = schema.columns.iter().map(row).sum();
+    bytes.saturating_mul(table.rows)
 }
 
 const fn kind(kind: SchemaKind) -> Option<Kind> {
@@ -396,11 +484,74 @@ mod tests {
         assert!(told.contains("test part 1") && told.contains("'a' is missing"));
     }
 
+    fn room(used: usize) -> Room<impl FnMut(u64)> {
+        Room {
+            size: 0,
+            used,
+            rows: 0,
+            apart: 0,
+            progress: |_| {},
+        }
+    }
+
+    #[test]
+    fn categories_are_counted_once_a_part() {
+        let category = |codes: Vec<u32>| {
+            let dictionary = ["a", "b"].map(|text| text.repeat(10_000)).to_vec();
+            part(vec![column(
+                "c",
+                Values::Categories { dictionary, codes },
+                &[],
+            )])
+        };
+        let mut room = room(MAX_BYTES - 50_000);
+        let batches = (0..10).map(|code| Ok(category(vec![code % 2])));
+        let part = room.load(Ok(batches), "part 1").unwrap();
+        assert_eq!(part.rows, 10);
+        assert_eq!(room.used, MAX_BYTES - 50_000 + part.bytes());
+    }
+
+    #[test]
+    fn columns_that_are_missing_or_read_as_texts_take_room() {
+        let both = part(vec![
+            column("a", texts(&["x"]), &[]),
+            column("b", Values::Floats(vec![0.5]), &[]),
+        ]);
+        let mut schema = all(vec![both]).unwrap().rules.schema().cloned().unwrap();
+        schema.columns[1].optional = true;
+        let narrow = || {
+            part(vec![
+                integers(ROW, &[1; 100]),
+                integers("a", &[7; 100]),
+                integers("new", &[7; 100]),
+            ])
+        };
+        let mut table = narrow();
+        let mut left = room(table.bytes());
+        conform(&mut table, &schema, &mut left).unwrap();
+        assert_eq!(left.used, table.bytes());
+        let told = conform(&mut narrow(), &schema, &mut room(MAX_BYTES - 6_000)).unwrap_err();
+        assert!(told.contains("too many"), "{told}");
+    }
+
+    #[test]
+    fn what_is_set_apart_takes_no_room() {
+        let mut room = room(0);
+        let batches = || Ok((0..3).map(|row| Ok(part(vec![integers("a", &[row])]))));
+        let first = room.load(batches(), "part 1").unwrap();
+        room.leave(&first);
+        assert_eq!((room.used, room.rows, room.apart), (0, 0, 3));
+        let second = room.load(batches(), "part 2").unwrap();
+        assert_eq!((room.used, room.rows), (second.bytes(), 3));
+    }
+
     #[test]
     fn too_much_is_told_in_rows_and_columns() {
         let parts = batches(vec![part(vec![integers("a", &[1]), integers("b", &[1])])]);
         let told = read(parts, batches(vec![]), None, 3 << 30, |_| {}).unwrap_err();
         assert!(told.contains("rows × 2 columns"), "{told}");
         assert!(told.contains("1024 MiB"), "{told}");
+        // A window is of rows that are read already.
+        assert!(!told.contains("window"), "{told}");
     }
 }

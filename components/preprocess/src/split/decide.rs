@@ -153,9 +153,8 @@ impl Now<'_> {
 
     fn by_rows(&self, pinned: Option<Split>) -> Found {
         let make = || {
-            let names = self.names();
             self.split(rows::rule(
-                names,
+                &identifying(self.table),
                 self.all,
                 self.target,
                 self.task,
@@ -165,6 +164,7 @@ impl Now<'_> {
         let split = pinned.unwrap_or_else(make);
         let Rule::Rows {
             columns,
+            floats,
             classes,
             threshold,
             ..
@@ -172,6 +172,18 @@ impl Now<'_> {
         else {
             return Err(UNSOUND.to_owned());
         };
+        for name in columns.iter().filter(|name| !floats.contains(name)) {
+            let found = self.table.column(name);
+            if let Some(row) = found.and_then(key::blurred) {
+                return Err(format!(
+                    "the column '{}' is now a float of more than 15 digits in row {}, by which \
+                     the split of this model name can't tell rows: declare it as text in a schema \
+                     or use another model name",
+                    shown(name, 80),
+                    self.table.line(row)
+                ));
+            }
+        }
         let digests = row_digests(self.table, columns, self.all)?;
         let sides = rows::sides(&digests, self.target, classes, *threshold);
         Ok((sides, units(&digests), Folds::Rows, split))

@@ -14,19 +14,24 @@ use crate::identity::{Digest, digests};
 
 /// The digests of a key; an error names a row whose value can't be told from others.
 pub(super) fn keys(table: &Table, column: &Column, what: &str) -> Result<Vec<Digest>, String> {
-    if let Values::Floats(values) = &column.values {
-        let nulls = column.null_mask();
-        let large = |(value, null): (&f64, bool)| !null && value.abs() >= RESOLUTION as f64;
-        if let Some(row) = values.iter().zip(nulls).position(large) {
-            return Err(format!(
-                "the {what} '{}' is a float of more than 15 digits in row {}: declare it as text \
-                 in a schema",
-                shown(&column.name, 80),
-                table.line(row)
-            ));
-        }
+    if let Some(row) = blurred(column) {
+        return Err(format!(
+            "the {what} '{}' is a float of more than 15 digits in row {}: declare it as text in a \
+             schema",
+            shown(&column.name, 80),
+            table.line(row)
+        ));
     }
     Ok(digests(&[column], table.rows))
+}
+
+/// The first row whose float may stand for more than one whole number.
+pub(super) fn blurred(column: &Column) -> Option<usize> {
+    let Values::Floats(values) = &column.values else {
+        return None;
+    };
+    let large = |(value, null): (&f64, bool)| !null && value.abs() >= RESOLUTION as f64;
+    values.iter().zip(column.null_mask()).position(large)
 }
 
 /// The salt under which the classes have the most even shares of test rows, and the threshold.

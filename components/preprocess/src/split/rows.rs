@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use septet_kit::{
     preprocessing::Task,
     split::{ClassThreshold, RESOLUTION, Rule},
-    table::Column,
+    table::{Column, Kind},
 };
 
 use super::decide::Side;
@@ -16,7 +16,7 @@ use crate::identity::{Digest, label};
 
 /// The rule of version 1: of each class, `share` of its distinct rows are for the test.
 pub(super) fn rule(
-    columns: Vec<String>,
+    columns: &[&Column],
     digests: &[Digest],
     target: &Column,
     task: Task,
@@ -42,8 +42,13 @@ pub(super) fn rule(
         Task::Classification => default,
         Task::Regression => classes.pop().map_or(default, |class| class.threshold),
     };
+    let names = |columns: &mut dyn Iterator<Item = &&Column>| {
+        columns.map(|column| column.name.clone()).collect()
+    };
+    let is_float = |column: &&&Column| column.values.kind() == Kind::Floats;
     Rule::Rows {
-        columns,
+        columns: names(&mut columns.iter()),
+        floats: names(&mut columns.iter().filter(is_float)),
         target: target.name.clone(),
         classes,
         threshold,
@@ -107,7 +112,7 @@ mod tests {
         let values: Vec<i64> = (0..500).chain(0..500).collect();
         let target = number(values.iter().map(|n| i64::from(n % 10 == 0)).collect());
         let rows = digests(&[&number(values)], 1_000);
-        let rule = rule(vec![], &rows, &target, Task::Classification, 0.3);
+        let rule = rule(&[], &rows, &target, Task::Classification, 0.3);
         let Rule::Rows {
             classes, threshold, ..
         } = rule

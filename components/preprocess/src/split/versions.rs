@@ -6,7 +6,7 @@ use proptest::{collection::vec, prelude::*};
 use septet_kit::{
     preprocessing::Task,
     split::Split,
-    table::{Column, Kind, ROW, Table, Values},
+    table::{Column, Kind, ROW, Table, Values, timestamp_label},
 };
 
 use super::decide::{Decided, Side, decide};
@@ -123,17 +123,32 @@ fn table(rows: &[Row], kind: Kind) -> Table {
     );
     value.values = value.convert(kind).unwrap();
     let texts = |of: fn(&Row) -> String| Values::Texts(rows.iter().map(of).collect());
+    let moments = |of: fn(&Row) -> i64| Values::Timestamps(rows.iter().map(of).collect());
+    // What is read as numbers and times in one version is text in another, as the file spells it.
+    let (mut padded, mut moment) = (
+        column("p", value.values.clone()),
+        column("w", moments(|row| row.minute * MINUTE)),
+    );
+    if matches!(kind, Kind::Texts | Kind::Categories) {
+        padded.values = texts(|row| format!(" {}\t", row.value));
+        moment.values = texts(|row| {
+            let label = timestamp_label(row.minute * MINUTE);
+            format!("{} ", label[..16].replace('T', " "))
+        });
+        for column in [&mut padded, &mut moment] {
+            column.values = column.convert(kind).unwrap();
+        }
+    }
     Table {
         rows: rows.len(),
         columns: vec![
             column(ROW, Values::Integers((2..).take(rows.len()).collect())),
             column("id", Values::Integers(rows.iter().map(|r| r.id).collect())),
             column("g", texts(|row| format!("g{}", row.group))),
-            column(
-                "at",
-                Values::Timestamps(rows.iter().map(|r| r.minute * MINUTE).collect()),
-            ),
+            column("at", moments(|row| row.minute * MINUTE)),
             value,
+            padded,
+            moment,
             column(
                 "y",
                 texts(|row| if row.yes { "yes" } else { "no" }.to_owned()),
@@ -352,4 +367,30 @@ fn a_column_of_the_split_must_be_there() {
     narrower.remove("v");
     let told = run(&narrower, Some(first.split)).unwrap_err();
     assert!(told.contains("the column 'v'"), "{told}");
+}
+
+#[test]
+fn whole_numbers_that_lose_their_digits_are_refused() {
+    let mut world = World::default();
+    world.step(&Step::Append(100));
+    let (parameters, _) = &kinds()[0];
+    let run = |table: &Table, pinned| decide(table, None, Task::Classification, parameters, pinned);
+    let with = |values: Values| {
+        let mut data = table(&world.rows, Kind::Integers);
+        let column = data.columns.iter_mut().find(|column| column.name == "v");
+        column.unwrap().values = values;
+        data
+    };
+    let large = |row: i64| (1 << 60) + row;
+    let integers = with(Values::Integers((0..100).map(large).collect()));
+    let floats = with(Values::Floats(
+        (0..100).map(|row| large(row) as f64).collect(),
+    ));
+    let pinned = run(&integers, None).unwrap().split;
+    run(&integers, Some(pinned.clone())).unwrap();
+    let told = run(&floats, Some(pinned)).unwrap_err();
+    assert!(told.contains("'v'") && told.contains("in row 2"), "{told}");
+    // What was a float ever since has lost nothing since.
+    let pinned = run(&floats, None).unwrap().split;
+    run(&floats, Some(pinned)).unwrap();
 }
