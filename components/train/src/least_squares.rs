@@ -44,12 +44,13 @@ impl Algorithm for LinearRegression {
     }
 
     fn memory(&self, rows: u64, columns: u64, _: u64, _: &Settings) -> u64 {
-        // The rows; a block with its triangle; four squares for the singular values.
+        // The rows; a block with its triangle, twice; four squares for the singular values.
         let width = columns.saturating_add(1);
         let block = width
             .saturating_mul(4)
             .max(BLOCK as u64)
-            .saturating_add(width);
+            .saturating_add(width)
+            .saturating_mul(2);
         let cells = rows.saturating_mul(width);
         let more = width.saturating_mul(block.saturating_add(width.saturating_mul(4)));
         cells.saturating_add(more).saturating_mul(8)
@@ -166,7 +167,10 @@ fn triangle(
         }
         // QR needs as many rows as columns; rows of zeros say nothing.
         values.resize(values.len().max(width * width), 0.0);
-        let stacked = DenseMatrix::new(values.len() / width, width, values, false);
+        // QR goes down columns: side by side in memory they are read several times as fast.
+        let column = |column| values.iter().skip(column).step_by(width).copied();
+        let columns = (0..width).flat_map(column).collect();
+        let stacked = DenseMatrix::new(values.len() / width, width, columns, true);
         let stacked = stacked.and_then(QRDecomposable::qr_mut);
         triangle = Some(stacked.map_err(|error| told(&error))?.R());
         progress(end as u64, Some(total as u64));
