@@ -147,7 +147,7 @@ mod tests {
         let json = serde_json::to_string(&time(3, 9, &[])).unwrap();
         assert_eq!(
             json,
-            r#"{"format":1,"test_share":0.2,"rule":{"time":{"column":"at","cut":3,"until":9,"least":2,"retired":[]}}}"#
+            r#"{"format":1,"test_share":0.2,"rule":{"time":{"column":"at","cut":3,"until":9,"least":1,"retired":[]}}}"#
         );
     }
 
