@@ -102,20 +102,40 @@ fn septet(folder: &Path, arguments: &[&str]) -> Result<(Value, f64)> {
     Ok((serde_json::from_slice(&output.stdout)?, seconds))
 }
 
+/// Most memory that was used, in MiB.
+fn memory(report: &Value) -> u64 {
+    let bytes = report.get("peak_memory_bytes").and_then(Value::as_u64);
+    bytes.unwrap_or_default() >> 20
+}
+
 /// The stages of a run, a line each.
 fn show(head: &str, report: &Value, seconds: f64) {
     println!("\n{head}: {seconds:.1} s in all");
-    for stage in report["stages"].as_array().into_iter().flatten() {
-        let cached = stage["cached"].as_bool() == Some(true);
+    for stage in report
+        .get("stages")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let cached = stage.get("cached").and_then(Value::as_bool) == Some(true);
         println!(
             "  {:<11} {:>8} s {:>8} MiB",
-            stage["stage"].as_str().unwrap_or_default(),
+            stage
+                .get("stage")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
             if cached {
                 "cached".to_owned()
             } else {
-                format!("{:.2}", stage["seconds"].as_f64().unwrap_or_default())
+                format!(
+                    "{:.2}",
+                    stage
+                        .get("seconds")
+                        .and_then(Value::as_f64)
+                        .unwrap_or_default()
+                )
             },
-            stage["peak_memory_bytes"].as_u64().unwrap_or_default() >> 20,
+            memory(stage),
         );
     }
 }
@@ -145,10 +165,14 @@ fn main() -> Result<()> {
             &report,
             seconds,
         );
-        let metrics = &report["metrics"];
+        let metric = |name: &str| {
+            let value = report.pointer(&format!("/metrics/{name}"));
+            value.and_then(Value::as_f64).unwrap_or_default()
+        };
         println!(
-            "  accuracy {} roc_auc {}",
-            metrics["accuracy"], metrics["roc_auc"]
+            "  accuracy {:.4} roc_auc {:.4}",
+            metric("accuracy"),
+            metric("roc_auc")
         );
     }
     if !asked.is_empty() {
@@ -167,8 +191,8 @@ fn main() -> Result<()> {
         "--json",
     ];
     let (report, seconds) = septet(folder, &arguments)?;
-    let memory = report["peak_memory_bytes"].as_u64().unwrap_or_default() >> 20;
-    println!("\ningest, 2000000 rows x {COLUMNS} columns: {seconds:.1} s in all, {memory} MiB");
+    let mebibytes = memory(&report);
+    println!("\ningest, 2000000 rows x {COLUMNS} columns: {seconds:.1} s in all, {mebibytes} MiB");
 
     // A file a day; then one more.
     let days = folder.join("days");

@@ -175,9 +175,18 @@ impl Walk {
 
 #[test]
 fn thirty_days_of_a_model() {
-    let usual = Day::default();
     let mut walk = Walk::new();
+    first_days(&mut walk);
+    schema(&mut walk);
+    late_parts(&mut walk);
+    drift(&mut walk);
+    challengers(&mut walk);
+    last_days(&mut walk);
+}
 
+/// Days 1 to 9: the first model and its like.
+fn first_days(walk: &mut Walk) {
+    let usual = Day::default();
     // Days 1 to 5: the first model. Nothing but the baseline is to be beaten.
     for day in 1..=5 {
         walk.day(day, usual);
@@ -198,7 +207,11 @@ fn thirty_days_of_a_model() {
         assert_eq!(report["model"]["version"], day - 4);
         walk.decided(&report);
     }
+}
 
+/// Days 10 and 11: a schema that changes by mistake, and one that changes for good.
+fn schema(walk: &mut Walk) {
+    let usual = Day::default();
     // Day 10: a column has another name. The part is set apart, with its name; the rest of the
     // data set is what it was, and so is the model.
     walk.day(
@@ -260,7 +273,11 @@ fn thirty_days_of_a_model() {
         "parts are ingested once, whatever the schema"
     );
     walk.decided(&report);
+}
 
+/// Days 12 to 14: a late part and a corrected one.
+fn late_parts(walk: &mut Walk) {
+    let usual = Day::default();
     // Days 12 to 14, the 13th late; and a corrected file of day 7.
     walk.day(12, usual);
     walk.day(14, usual);
@@ -291,7 +308,11 @@ fn thirty_days_of_a_model() {
         "a corrected part"
     );
     walk.decided(&report);
+}
 
+/// Days 15 and 16: drift, and none.
+fn drift(walk: &mut Walk) {
+    let usual = Day::default();
     // Day 15: the load has drifted, and an alert is sent. Day 16 is as usual again.
     let file = walk.day(
         15,
@@ -316,7 +337,11 @@ fn thirty_days_of_a_model() {
     std::fs::remove_file(walk.here.path(&file)).unwrap();
     let file = walk.day(16, usual);
     assert_eq!(walk.monitor(&file)["drifted"], false);
+}
 
+/// Days 17 to 21: challengers, rollback and return.
+fn challengers(walk: &mut Walk) {
+    let usual = Day::default();
     // Days 17 to 20: a clearly better challenger wins, a clearly worse one does not.
     for day in 17..=20 {
         walk.day(day, usual);
@@ -353,7 +378,12 @@ fn thirty_days_of_a_model() {
         .ok();
     walk.moves.push((Some(simple), forest));
     walk.check();
+}
 
+/// Days 22 to 30: without a gate.
+fn last_days(walk: &mut Walk) {
+    let usual = Day::default();
+    let forest = walk.champion().unwrap();
     // Days 22 to 30 at once. The model of all days is as good; nobody promotes without a gate.
     for day in 22..=30 {
         walk.day(day, usual);

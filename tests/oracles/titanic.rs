@@ -1,4 +1,4 @@
-//! OpenML's Titanic, as scikit-learn's package carries it, from CSV to a deployed model.
+//! The Titanic of `OpenML`, as scikit-learn's package carries it, from CSV to a deployed model.
 
 use std::{path::Path, process::Command};
 

@@ -67,11 +67,10 @@ async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow:
         stages.predictor(&pinned.infer, &bundle, &transforms).await
     };
     drawing.finish();
-    let loaded = loaded.map(drop).with_context(|| {
+    loaded.map(drop).with_context(|| {
         let number = pinned.number;
         format!("load test: {model}@{number} can't be used, so nothing is moved")
-    });
-    loaded
+    })
 }
 
 fn moved(origin: &Origin, model: &str, version: u32) -> anyhow::Result<()> {

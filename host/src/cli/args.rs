@@ -73,7 +73,7 @@ pub(crate) enum Command {
     /// Run all seven stages on a small real data set and say what to try next
     Demo(Demo),
     /// Train on data, evaluate, and deploy the model if it passes the gate
-    Run(Run),
+    Run(Box<Run>),
     /// Predict the rows of a file with a deployed model
     Predict(Predict),
     /// Compare new rows with the ones a model was trained on

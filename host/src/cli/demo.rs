@@ -125,12 +125,17 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         "\npredict and monitor ran these:\n\n{}",
         summary::stage_table(&lines)
     ))?;
+    say(&next(&origin, folder, &store, begun))
+}
+
+/// What to try next.
+fn next(origin: &Origin, folder: &Path, store: &Path, begun: Instant) -> String {
     let (septet, folder, store) = (
         &origin.environment.program,
         folder.display(),
         store.display(),
     );
-    say(&format!(
+    format!(
         "\nSeven components, {:.1} s. Each could touch only what it was granted.\n\
          \n\
          Try next:\n  \
@@ -140,7 +145,7 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
            {septet} models log {MODEL} --store {store}\n  \
            {septet} grants --store {store}",
         begun.elapsed().as_secs_f64()
-    ))
+    )
 }
 
 /// The predictions as CSV.

@@ -72,7 +72,7 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
         0 => format!("no drift: {rows} rows, {all} columns"),
         _ => format!("drift in {count} of {all} columns ({rows} rows)"),
     };
-    let cells = columns.into_iter().map(|column| cells(column)).chain(
+    let cells = columns.into_iter().map(cells).chain(
         drift
             .get("prediction")
             .filter(|prediction| prediction.is_object())
@@ -105,7 +105,10 @@ pub(crate) fn text(drift: &Map<String, Value>) -> String {
     ] {
         let count = drift.get(key).and_then(Value::as_u64).unwrap_or(0);
         if count > 0 {
-            text.push_str(&format!("\n\n{count} {what}"));
+            text.push_str("\n\n");
+            text.push_str(&count.to_string());
+            text.push(' ');
+            text.push_str(what);
         }
     }
     if !worse.is_empty() {

@@ -242,10 +242,12 @@ fn changes(before: &Shown, after: &Shown) -> Vec<String> {
     let gone = gone.filter(|column| found(after, &column.name).is_none());
     lines.extend(gone.map(|column| format!("{}: no longer looked at", column.name)));
     if before.declared != after.declared {
-        lines.push(match after.declared {
-            true => "declared: values are read as these kinds".to_owned(),
-            false => "no longer declared: kinds are found in the data".to_owned(),
-        });
+        let told = if after.declared {
+            "declared: values are read as these kinds"
+        } else {
+            "no longer declared: kinds are found in the data"
+        };
+        lines.push(told.to_owned());
     }
     lines
 }

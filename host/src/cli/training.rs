@@ -315,6 +315,7 @@ mod tests {
         split(&run, &settings).map_err(|error| error.to_string())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what the fields take")]
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

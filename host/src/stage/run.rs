@@ -260,8 +260,8 @@ async fn load_test(
         };
         let reason = format!("load test: {error}");
         return match error {
-            PredictError::Load(LoadError::Host(error)) => Err(error),
-            PredictError::Ended(EarlyEnd(Ended::Host(error))) => Err(error),
+            PredictError::Load(LoadError::Host(error))
+            | PredictError::Ended(EarlyEnd(Ended::Host(error))) => Err(error),
             PredictError::Ended(EarlyEnd(Ended::Stopped(_))) => {
                 Ok(Some(failed(reason, Blame::Host)))
             }

@@ -140,10 +140,10 @@ impl Registry {
                 return Ok(Decision::Leave(Registered::Raced));
             }
             let number = state.versions.len() as u32 + 1;
-            let event = Event::Register(Registration {
+            let event = Event::Register(Box::new(Registration {
                 number,
                 ..version.clone()
-            });
+            }));
             Ok(Decision::Append(event, Registered::Version(number)))
         })
         .await

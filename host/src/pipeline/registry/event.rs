@@ -31,7 +31,7 @@ pub struct Entry {
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// A bundle became a version.
-    Register(Registration),
+    Register(Box<Registration>),
     /// An alias was moved.
     Alias(Move),
     /// A schema was accepted: parts are held to it from now on.
