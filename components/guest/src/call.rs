@@ -30,16 +30,24 @@ pub fn inputs<'a>(
 
 /// The parameters as `T`, which must deny unknown fields. The error names the parameter.
 pub fn parameters<T: DeserializeOwned>(invocation: &Invocation) -> Result<T, String> {
-    serde_json::from_str(&invocation.parameters).map_err(|error| {
-        let message = error.to_string();
+    let mut json = serde_json::Deserializer::from_str(&invocation.parameters);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let place = error.path().to_string();
+        let message = error.into_inner().to_string();
         // Where in the JSON it is says nothing to someone who never wrote any.
         let message = message
             .rsplit_once(" at line ")
             .map_or(message.as_str(), |(message, _)| message);
-        message
+        let message = message
             .replace("unknown field", "unknown parameter")
             .replace("missing field", "missing parameter")
-            .replace('`', "'")
+            .replace('`', "'");
+        // Of a value that can't be taken, serde does not say whose it is.
+        if place == "." || message.contains("parameter '") {
+            message
+        } else {
+            format!("{place}: {message}")
+        }
     })
 }
 
@@ -80,6 +88,10 @@ mod tests {
             "unknown parameter 'margn', expected 'margin' or 'model'"
         );
         assert_eq!(told("{}"), "missing parameter 'margin'");
+        assert_eq!(
+            told(r#"{"margin":"wide","model":"m"}"#),
+            "margin: invalid type: string \"wide\", expected f64"
+        );
     }
 
     #[test]

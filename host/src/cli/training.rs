@@ -249,8 +249,19 @@ fn evaluate(run: &Run, origin: &Origin, metric: Option<String>) -> Value {
     parameters.into()
 }
 
+/// Kinds of a schema's columns, as ingest knows them.
+const KINDS: [&str; 7] = [
+    "integer",
+    "float",
+    "boolean",
+    "category",
+    "text",
+    "timestamp",
+    "null",
+];
+
 /// A schema that a person wrote: a JSON object, as it is put into the store. What its columns are
-/// is looked at by the components.
+/// is looked at by the components, but for what is most often wrong.
 pub(crate) fn read_schema(file: &Path, declared: bool) -> anyhow::Result<Vec<u8>> {
     source::check(file)?;
     let shown = file.display();
@@ -268,6 +279,17 @@ pub(crate) fn read_schema(file: &Path, declared: bool) -> anyhow::Result<Vec<u8>
         "the schema {shown} has no list of columns, as {{\"columns\": [{{\"name\": \"age\", \
          \"kind\": \"integer\"}}]}}"
     );
+    // Ingest checks all of it, but would name the data file.
+    let columns = schema.get("columns").and_then(Value::as_array);
+    for (number, column) in (1..).zip(columns.into_iter().flatten()) {
+        let text = |key: &str| column.get(key).and_then(Value::as_str);
+        let kind = text("kind").unwrap_or_default();
+        ensure!(
+            text("name").is_some() && KINDS.contains(&kind),
+            "the schema {shown} has no name or no kind for its column {number}: a kind is one of {}",
+            KINDS.join(", ")
+        );
+    }
     schema.entry("format").or_insert_with(|| Value::from(1_u32));
     if declared {
         schema.insert("declared".to_owned(), Value::from(true));
@@ -335,12 +357,18 @@ mod tests {
             Ok(Some("file"))
         );
         assert_eq!(with(&|_, s| s.group = some("g")), Ok(Some("group")));
-        // A flag wins over all settings.
+        // A time may be for the window only: what the file says of the split holds.
         let mixed = |r: &mut Run, s: &mut PreprocessSettings| {
             s.group = some("g");
             r.time = some("t");
         };
-        assert_eq!(with(&mixed), Ok(Some("time")));
+        assert_eq!(with(&mixed), Ok(Some("group")));
+        let said = |r: &mut Run, s: &mut PreprocessSettings| {
+            s.split = some("hash");
+            r.time = some("t");
+            r.split = Some(Split::Time);
+        };
+        assert_eq!(with(&said), Ok(Some("time")));
     }
 
     #[test]
