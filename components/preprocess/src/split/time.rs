@@ -68,7 +68,10 @@ pub(super) fn advance(rule: &mut Rule, moments: &[Option<i64>], share: f64) {
     let Some(next) = ideal(&waiting, share) else {
         return;
     };
-    if later(&waiting, next) < *least {
+    // Where many rows have one moment, as in a file a day, the nearest cut may leave half of them
+    // to the test: it is better to wait for more.
+    let test = later(&waiting, next);
+    if test < *least || test as f64 > 2.0 * share * waiting.len() as f64 {
         return;
     }
     retired.push(Window {
@@ -192,6 +195,24 @@ mod tests {
         assert_eq!(count(Side::Out), 20 + 10 + 10);
         assert_eq!(sides[79..82], [Side::Train, Side::Out, Side::Out]);
         assert_eq!(sides[99..101], [Side::Out, Side::Train]);
+    }
+
+    #[test]
+    fn files_of_a_day_wait_until_most_of_them_can_be_trained_on() {
+        let days = |last: i64| -> Vec<Option<i64>> {
+            (1..=last).flat_map(|day| [Some(day); 100]).collect()
+        };
+        let mut rule = Rule::Time {
+            column: "at".to_owned(),
+            cut: 4,
+            until: 5,
+            least: 50,
+            retired: vec![],
+        };
+        advance(&mut rule, &days(7), 0.2);
+        assert_eq!(state(&rule), (4, 5, vec![]));
+        advance(&mut rule, &days(8), 0.2);
+        assert_eq!(state(&rule), (7, 8, vec![(4, 5)]));
     }
 
     #[test]
