@@ -12,33 +12,16 @@ use std::{
     time::Instant,
 };
 
+use draw::Draw;
 use serde_json::Value;
+
+#[path = "../tests/support/draw.rs"]
+mod draw;
 
 const COLUMNS: usize = 40;
 const COLOURS: [&str; 6] = ["red", "green", "blue", "black", "white", "grey"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// `SplitMix64` (Steele, Lea and Flood, 2014).
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-}
 
 /// A CSV file of mixed columns: an identifier, a time, numbers with gaps, whole numbers, texts,
 /// booleans and a target that some of them tell something of.
@@ -51,11 +34,11 @@ fn write(path: &Path, rows: usize, seed: u64) -> Result<()> {
     }
     writeln!(out, ",bought")?;
     for row in 0..rows {
-        let (day, hour) = (draw.below(28) + 1, draw.below(24));
+        let (day, hour) = (draw.next() % 28 + 1, draw.next() % 24);
         write!(
             out,
             "{seed}-{row},2026-{:02}-{day:02} {hour:02}:00:00",
-            draw.below(12) + 1
+            draw.next() % 12 + 1
         )?;
         let mut score = -0.5;
         for column in 2..COLUMNS - 1 {
@@ -63,15 +46,15 @@ fn write(path: &Path, rows: usize, seed: u64) -> Result<()> {
                 0 | 1 => {
                     let number = draw.share() + draw.share() + draw.share() - 1.5;
                     score += if column < 12 { number } else { 0.0 };
-                    if draw.below(20) == 0 {
+                    if draw.next().is_multiple_of(20) {
                         write!(out, ",")?;
                     } else {
                         write!(out, ",{number:.5}")?;
                     }
                 }
-                2 => write!(out, ",{}", draw.below(1000))?,
+                2 => write!(out, ",{}", draw.next() % 1000)?,
                 3 => {
-                    let colour = draw.below(COLOURS.len() as u64) as usize;
+                    let colour = (draw.next() % COLOURS.len() as u64) as usize;
                     score += if column == 3 {
                         colour as f64 / 5.0
                     } else {
@@ -79,7 +62,7 @@ fn write(path: &Path, rows: usize, seed: u64) -> Result<()> {
                     };
                     write!(out, ",{}", COLOURS.get(colour).unwrap_or(&""))?;
                 }
-                _ => write!(out, ",{}", draw.below(2) == 0)?,
+                _ => write!(out, ",{}", draw.next().is_multiple_of(2))?,
             }
         }
         let bought = 1.0 / (1.0 + (-3.0 * score).exp()) > draw.share();

@@ -283,6 +283,21 @@ pub struct PinnedVersion {
     pub summary: String,
 }
 
+/// The media type of a model bundle.
+pub const BUNDLE_TYPE: &str = "application/vnd.septet.model-bundle";
+
+impl PinnedVersion {
+    /// Its bundle, as a stage takes it.
+    pub fn artifact(&self) -> Artifact {
+        Artifact {
+            name: "bundle".to_owned(),
+            digest: self.bundle,
+            size: self.bundle_size,
+            media_type: BUNDLE_TYPE.to_owned(),
+        }
+    }
+}
+
 /// All that a call of a stage needs and all that its result may depend on.
 #[derive(Clone, Debug)]
 pub struct Call {

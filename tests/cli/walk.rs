@@ -5,30 +5,16 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::support::septet::{Ran, Workplace};
+use crate::support::{
+    draw::Draw,
+    septet::{Ran, Workplace},
+};
 
 const ROWS: u64 = 100;
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014).
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    /// About normal: mean 0, deviation 1.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.share()).sum::<f64>() - 6.0
-    }
+/// About normal: mean 0, deviation 1.
+fn normal(draw: &mut Draw) -> f64 {
+    (0..12).map(|_| draw.share()).sum::<f64>() - 6.0
 }
 
 /// What is unlike other days.
@@ -52,7 +38,7 @@ fn csv(day: u64, what: Day) -> String {
     let more = if what.more { ",operator" } else { "" };
     let mut csv = format!("id,day,{load},heat,site{more},failed\n");
     for row in 0..ROWS {
-        let (load, heat) = (draw.normal(), draw.normal());
+        let (load, heat) = (normal(&mut draw), normal(&mut draw));
         let site = ["north", "south", "west"][(draw.next() % 3) as usize];
         let mut failed = (load > 0.0) != (heat > 1.0);
         failed ^= draw.share() < 0.03;

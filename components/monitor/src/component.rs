@@ -19,11 +19,10 @@ mod bindings {
 
 use septet_guest::{
     Invocation, Metric, Outcome, StageError,
-    bindings::septet::capability::queue,
     blob::{self, BlobReader},
     call,
-    fault::{note, settle},
-    log,
+    fault::settle,
+    log, queue,
 };
 use septet_kit::{arrow, bundle::read_manifest, table::Table};
 
@@ -73,7 +72,7 @@ fn run(invocation: &Invocation) -> Result<Outcome, String> {
     if let Some(alert) = report.alert(&bundle.digest) {
         let body = serde_json::to_vec(&alert)
             .map_err(|error| format!("the alert can't be written: {error}"))?;
-        send(&body)?;
+        queue::send(ALERTS, "the alert", &body)?;
     }
     let json = serde_json::to_vec(&report)
         .map_err(|error| format!("the report can't be written: {error}"))?;
@@ -116,20 +115,6 @@ fn metrics(report: &Report) -> Vec<Metric> {
         .into_iter()
         .map(|(name, value)| Metric { name, value })
         .collect()
-}
-
-fn send(body: &[u8]) -> Result<(), String> {
-    queue::send(ALERTS, body).map_err(|error| {
-        let reason = match error {
-            queue::Error::AccessDenied => format!("the queue '{ALERTS}' is not granted"),
-            queue::Error::TooLarge(limit) => {
-                format!("the alert is more than the limit of {limit}")
-            }
-            queue::Error::Other(reason) => format!("can't send the alert: {reason}"),
-        };
-        note(StageError::Failed(reason.clone()));
-        reason
-    })
 }
 
 bindings::export!(Component with_types_in bindings);

@@ -15,47 +15,29 @@ use crate::{
     settings::{Setting, Settings},
 };
 
-/// Elastic net with weights of the first degree alone.
-pub(crate) struct Lasso;
-
-/// See the module's page.
-pub(crate) struct ElasticNet;
-
-impl Algorithm for Lasso {
-    fn name(&self) -> &'static str {
-        "lasso"
-    }
-
-    fn tasks(&self) -> &'static [Task] {
-        &[Task::Regression]
-    }
-
-    fn settings(&self, _: Task) -> Vec<Setting> {
-        settings()
-    }
-
-    fn memory(&self, rows: u64, columns: u64, _: u64, _: &Settings) -> u64 {
-        memory(rows, columns)
-    }
-
-    fn effort(&self, rows: u64, columns: u64, settings: &Settings) -> u64 {
-        effort(rows, columns, settings)
-    }
-
-    fn learn(
-        &self,
-        rows: Rows<'_>,
-        settings: &Settings,
-        _: u64,
-        progress: &mut Progress<'_>,
-    ) -> Result<Learned, String> {
-        learn(self.name(), rows, settings, 1.0, progress)
-    }
+/// See the module's page. The lasso is the elastic net whose weights count in the first degree
+/// alone.
+pub(crate) struct Coordinates {
+    name: &'static str,
+    /// Whether `l1_ratio` can be set; else it is 1.
+    mixed: bool,
 }
 
-impl Algorithm for ElasticNet {
+/// Its `l1_ratio` is 1.
+pub(crate) const LASSO: Coordinates = Coordinates {
+    name: "lasso",
+    mixed: false,
+};
+
+/// Its `l1_ratio` can be set.
+pub(crate) const ELASTIC_NET: Coordinates = Coordinates {
+    name: "elastic-net",
+    mixed: true,
+};
+
+impl Algorithm for Coordinates {
     fn name(&self) -> &'static str {
-        "elastic-net"
+        self.name
     }
 
     fn tasks(&self) -> &'static [Task] {
@@ -64,7 +46,9 @@ impl Algorithm for ElasticNet {
 
     fn settings(&self, _: Task) -> Vec<Setting> {
         let mut settings = settings();
-        settings.push(Setting::number("l1_ratio", 0.5, 0.0, 1.0));
+        if self.mixed {
+            settings.push(Setting::number("l1_ratio", 0.5, 0.0, 1.0));
+        }
         settings
     }
 
@@ -83,8 +67,12 @@ impl Algorithm for ElasticNet {
         _: u64,
         progress: &mut Progress<'_>,
     ) -> Result<Learned, String> {
-        let ratio = settings.number("l1_ratio");
-        learn(self.name(), rows, settings, ratio, progress)
+        let ratio = if self.mixed {
+            settings.number("l1_ratio")
+        } else {
+            1.0
+        };
+        learn(self.name, rows, settings, ratio, progress)
     }
 }
 
@@ -268,11 +256,11 @@ mod tests {
     fn weights_are_scikit_learns() {
         let weights = Some(&[1.0, 2.0, 0.5, 1.0, 3.0][..]);
         let lasso = [0.866_666_667, -0.166_666_667, 0.566_666_667];
-        near(&learn(&Lasso, None), &lasso);
+        near(&learn(&LASSO, None), &lasso);
         let net = [0.893_582_008, -0.201_316_511, 0.595_995_612];
-        near(&learn(&ElasticNet, None), &net);
+        near(&learn(&ELASTIC_NET, None), &net);
         let weighted = [0.792_732_801, -0.063_090_033, 0.528_657_466];
-        near(&learn(&ElasticNet, weights), &weighted);
+        near(&learn(&ELASTIC_NET, weights), &weighted);
     }
 
     #[test]
@@ -281,7 +269,7 @@ mod tests {
         let given = [("alpha".to_owned(), json!(100))].into();
         let settings = Settings::check("x", &super::settings(), &given).unwrap();
         let rows = Rows::plain(&features, &target, 0);
-        let learned = Lasso.learn(rows, &settings, 0, &mut |_, _| {}).unwrap();
+        let learned = LASSO.learn(rows, &settings, 0, &mut |_, _| {}).unwrap();
         let (weights, intercept) = linear(&learned.model);
         assert!(
             weights

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::contract::{Artifact, Call, Digest, PinnedAlias};
+use crate::contract::{Artifact, BUNDLE_TYPE, Call, Digest, PinnedAlias};
 
 /// How a model is predicted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +30,6 @@ pub(crate) struct Scope {
     pub(crate) readable: BTreeSet<Digest>,
 }
 
-/// The name and media type by which a bundle is known.
-const BUNDLE: &str = "bundle";
-const BUNDLE_TYPE: &str = "application/vnd.septet.model-bundle";
-
 impl Scope {
     /// The scopes of `call`, which may send to `labels`.
     pub(crate) fn of(call: &Call, labels: BTreeSet<String>) -> Self {
@@ -42,13 +38,7 @@ impl Scope {
         let mut models: BTreeMap<Digest, Model> = BTreeMap::new();
         for version in pinned {
             readable.insert(version.bundle);
-            let bundle = Artifact {
-                name: BUNDLE.to_owned(),
-                digest: version.bundle,
-                size: version.bundle_size,
-                media_type: BUNDLE_TYPE.to_owned(),
-            };
-            let infer = version.infer;
+            let (infer, bundle) = (version.infer, version.artifact());
             models.insert(version.bundle, Model { infer, bundle });
         }
         // An input comes after, because a candidate that is also the champion is predicted as
@@ -57,7 +47,7 @@ impl Scope {
             let model = Model {
                 infer: call.infer,
                 bundle: Artifact {
-                    name: BUNDLE.to_owned(),
+                    name: "bundle".to_owned(),
                     ..input.clone()
                 },
             };

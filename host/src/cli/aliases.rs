@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, bail};
 use septet::{
-    contract::Artifact,
     pipeline::{ModelRef, Selector, registry::Version},
     store::Mode,
 };
@@ -53,12 +52,7 @@ pub(crate) async fn rollback(origin: &Origin, model: &str, reason: &str) -> anyh
 /// recorded in its bundle.
 async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow::Result<()> {
     let pinned = &version.pinned;
-    let bundle = Artifact {
-        name: "bundle".to_owned(),
-        digest: pinned.bundle,
-        size: pinned.bundle_size,
-        media_type: "application/vnd.septet.model-bundle".to_owned(),
-    };
+    let bundle = pinned.artifact();
     let transforms = request::model_transforms(&pinned.summary);
     let drawing = Drawing::new();
     let loaded = {

@@ -11,9 +11,6 @@ use crate::contract::{Artifact, Call, Origin, PinnedAlias, Stage};
 /// How often a candidate is evaluated again because the alias was moved meanwhile.
 pub(super) const MAX_ROUNDS: u32 = 5;
 
-/// Media type of a model bundle.
-const BUNDLE: &str = "application/vnd.septet.model-bundle";
-
 /// What is to be done next.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -268,11 +265,5 @@ fn optional(run: &RunState, stage: Stage, unit: u32, name: &str) -> Option<Artif
 /// The bundle of the version that the run predicts with.
 fn bundle(run: &RunState) -> anyhow::Result<Artifact> {
     let model = run.request.model.as_ref();
-    let version = &model.context("the run has no model")?.version;
-    Ok(Artifact {
-        name: "bundle".to_owned(),
-        digest: version.bundle,
-        size: version.bundle_size,
-        media_type: BUNDLE.to_owned(),
-    })
+    Ok(model.context("the run has no model")?.version.artifact())
 }

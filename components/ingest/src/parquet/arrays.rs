@@ -75,18 +75,7 @@ pub(super) fn column(
         DataType::Null => Some(Values::Texts(vec![String::new(); array.len()])),
         _ => return arrow::to_column(name, array),
     };
-    Ok(Column {
-        name: name.to_owned(),
-        values: values
-            .ok_or_else(|| format!("column '{name}' can't be read: {}", array.data_type()))?,
-        nulls: array.logical_nulls().map_or_else(Vec::new, |nulls| {
-            (0..)
-                .zip(nulls.iter())
-                .filter(|(_, valid)| !valid)
-                .map(|(number, _)| number)
-                .collect()
-        }),
-    })
+    arrow::with_nulls(name, array, values)
 }
 
 fn whole(array: &UInt64Array) -> Values {

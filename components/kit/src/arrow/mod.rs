@@ -14,7 +14,7 @@ mod read;
 mod values;
 mod write;
 
-pub use read::{Reader, read, to_column};
+pub use read::{Reader, read, to_column, with_nulls};
 pub use values::kind;
 pub use write::{Writer, write};
 

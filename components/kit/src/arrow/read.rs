@@ -13,7 +13,7 @@ use super::{
     check::{check_block, check_footer, told},
     values::values,
 };
-use crate::table::{Column, Field, Table};
+use crate::table::{Column, Field, Table, Values};
 
 /// Reads an Arrow IPC file in batches of at most [`BATCH`] rows.
 pub struct Reader<R> {
@@ -115,9 +115,14 @@ fn to_table(batch: &RecordBatch, fields: &[Field]) -> Result<Table, String> {
 
 /// An array of a type that has a [`kind`](super::kind) as a column.
 pub fn to_column(name: &str, array: &ArrayRef) -> Result<Column, String> {
+    with_nulls(name, array, values(array))
+}
+
+/// An array whose values were read, none where they can't be, as a column.
+pub fn with_nulls(name: &str, array: &ArrayRef, values: Option<Values>) -> Result<Column, String> {
     Ok(Column {
         name: name.to_owned(),
-        values: values(array)
+        values: values
             .ok_or_else(|| format!("column '{name}' can't be read: {}", array.data_type()))?,
         // Of a dictionary, a row is null where its key or the key's value is.
         nulls: array.logical_nulls().map_or_else(Vec::new, |nulls| {
