@@ -182,9 +182,23 @@ pub struct Outcome {
 pub struct StageMessage {
     /// Which of the granted queues.
     pub label: String,
-    /// Opaque to the host; hexadecimal in a record, because it may be any bytes.
+    /// Opaque to the host; hexadecimal in a record, because it may be any bytes. Empty where it
+    /// is claimed.
     #[serde(with = "hex::serde")]
     pub body: Vec<u8>,
+    /// Where the body is when it is too large for a queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+}
+
+/// A claim check: a blob in the place of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    /// Its address.
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// A change of an alias that a stage proposed.

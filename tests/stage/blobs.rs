@@ -11,7 +11,7 @@ use std::{
 
 use septet::{
     contract::Digest,
-    store::{BlobError, BlobReader, BlobWriter, Blobs},
+    store::{BlobError, BlobReader, BlobWriter, Blobs, Listed},
 };
 
 #[derive(Default)]
@@ -90,6 +90,14 @@ impl Blobs for TestBlobs {
         whole(&self.broken)?;
         let stored = self.stored.lock().unwrap();
         Ok(stored.get(digest).map(|bytes| bytes.len() as u64))
+    }
+
+    async fn list(&self, _: Option<&Digest>, _: usize) -> anyhow::Result<Vec<Listed>> {
+        anyhow::bail!("a stage does not list blobs")
+    }
+
+    async fn remove(&self, _: &Listed) -> anyhow::Result<bool> {
+        anyhow::bail!("a stage does not remove blobs")
     }
 }
 

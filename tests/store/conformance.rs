@@ -23,10 +23,7 @@ fn everywhere<F: Future<Output = ()>>(check: impl Fn(Fresh) -> F) {
 }
 
 fn message(id: &str) -> Message {
-    Message {
-        id: id.to_owned(),
-        body: format!("body of {id}").into_bytes(),
-    }
+    Message::new(id, format!("body of {id}"))
 }
 
 #[test]
@@ -79,6 +76,95 @@ fn a_blob_that_was_dropped_leaves_nothing() {
         ));
         assert_eq!(blobs.touch(&digest).await.unwrap(), None);
         assert_eq!((fresh.unfinished)(), 0);
+    });
+}
+
+#[test]
+fn blobs_are_listed_in_order_and_in_pages() {
+    everywhere(|fresh| async move {
+        let blobs = &fresh.one.blobs;
+        let mut digests = Vec::new();
+        for number in 0..20_u8 {
+            digests.push(blobs.put(&[number]).await.unwrap());
+        }
+        digests.sort_unstable();
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = fresh.two.blobs.list(after.as_ref(), 7).await.unwrap();
+            let Some(last) = page.last() else { break };
+            assert!(page.len() <= 7);
+            after = Some(last.digest);
+            listed.extend(page);
+        }
+        let found: Vec<_> = listed.iter().map(|blob| blob.digest).collect();
+        assert_eq!(found, digests);
+        assert!(listed.iter().all(|blob| blob.size >= 1));
+        let now = septet::store::Clock::now(fresh.clock.as_ref());
+        assert!(listed.iter().all(|blob| blob.used == now), "{listed:?}");
+    });
+}
+
+#[test]
+fn a_blob_is_deleted_only_as_it_was_seen() {
+    everywhere(|fresh| async move {
+        let (one, two) = (&fresh.one.blobs, &fresh.two.blobs);
+        let see = async || two.list(None, 9).await.unwrap().remove(0);
+        let digest = one.put(b"content").await.unwrap();
+        let seen = see().await;
+        // Touched, or written again, it is in use.
+        fresh.later(Duration::from_secs(1));
+        assert_eq!(one.touch(&digest).await.unwrap(), Some(7));
+        assert!(!two.remove(&seen).await.unwrap());
+        let seen = see().await;
+        assert_eq!(seen.used, septet::store::Clock::now(fresh.clock.as_ref()));
+        fresh.later(Duration::from_secs(1));
+        one.put(b"content").await.unwrap();
+        assert!(!two.remove(&seen).await.unwrap());
+        assert_eq!(one.get(&digest, 9).await.unwrap(), b"content");
+        // Who has it open keeps it.
+        let reader = one.open(&digest).await.unwrap();
+        let seen = see().await;
+        assert!(two.remove(&seen).await.unwrap());
+        assert_eq!(reader.read(0, 9).await.unwrap(), b"content");
+        assert_eq!(one.touch(&digest).await.unwrap(), None);
+        assert!(matches!(
+            one.open(&digest).await,
+            Err(BlobError::Missing(_))
+        ));
+        assert!(!two.remove(&seen).await.unwrap());
+        assert_eq!(two.list(None, 9).await.unwrap(), []);
+        // It can be made again.
+        assert_eq!(one.put(b"content").await.unwrap(), digest);
+        assert_eq!(two.touch(&digest).await.unwrap(), Some(7));
+    });
+}
+
+#[test]
+fn users_and_deleters_of_a_blob_do_not_cross() {
+    everywhere(|fresh| async move {
+        let digest = fresh.one.blobs.put(b"content").await.unwrap();
+        let deleting = {
+            let (blobs, clock) = (Arc::clone(&fresh.two.blobs), fresh.clock.clone());
+            tokio::spawn(async move {
+                for _ in 0..60 {
+                    clock.advance(Duration::from_millis(1));
+                    for seen in blobs.list(None, 9).await.unwrap() {
+                        blobs.remove(&seen).await.unwrap();
+                    }
+                }
+            })
+        };
+        while !deleting.is_finished() {
+            // Who was told that it is there has marked it: only a later look may delete it.
+            let before = septet::store::Clock::now(fresh.clock.as_ref());
+            match fresh.one.blobs.touch(&digest).await.unwrap() {
+                None => drop(fresh.one.blobs.put(b"content").await.unwrap()),
+                Some(size) => assert_eq!(size, 7, "touched after {before}"),
+            }
+        }
+        deleting.await.unwrap();
+        fresh.one.blobs.put(b"content").await.unwrap();
+        assert_eq!(fresh.two.blobs.get(&digest, 9).await.unwrap(), b"content");
     });
 }
 
@@ -248,7 +334,8 @@ fn queues_are_tried_in_order_and_oldest_first() {
         };
         assert_eq!(next().await.as_deref(), Some("a2"));
         fresh.later(Duration::from_secs(30));
-        for id in ["a1", "a3", "b1", "b2"] {
+        // A delayed message takes its turn from when it can be received.
+        for id in ["a3", "a1", "b1", "b2"] {
             assert_eq!(next().await.as_deref(), Some(id));
         }
         assert_eq!(next().await, None);
@@ -265,13 +352,47 @@ fn queues_are_tried_in_order_and_oldest_first() {
 }
 
 #[test]
+fn messages_are_found_and_swept_by_group() {
+    everywhere(|fresh| async move {
+        let queues = &fresh.one.queues;
+        for (queue, id, group) in [
+            ("a", "1", "run/1"),
+            ("b", "2", "run/1"),
+            ("a", "3", "run/10"),
+            ("a", "4", ""),
+            ("b", "5", "run/1"),
+        ] {
+            let message = message(id).in_group(group);
+            queues.send(queue, &message, Duration::ZERO).await.unwrap();
+        }
+        let leased = queues.receive(&["b"], MINUTE).await.unwrap().unwrap();
+        assert_eq!(leased.message.group, "run/1");
+        let found = fresh.two.queues.of_group("run/1", 9).await.unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(queue, message)| (queue.as_str(), message.id.as_str()))
+            .collect();
+        assert_eq!(found, [("a", "1"), ("b", "2"), ("b", "5")]);
+        assert_eq!(queues.of_group("run/1", 2).await.unwrap().len(), 2);
+        assert_eq!(fresh.two.queues.sweep("run/1").await.unwrap(), 3);
+        assert_eq!(queues.sweep("run/1").await.unwrap(), 0);
+        // The lease of a message that was swept is lost.
+        assert!(!queues.renew(&leased, MINUTE).await.unwrap());
+        assert!(queues.of_group("run/1", 9).await.unwrap().is_empty());
+        assert!(queues.of_group("", 9).await.is_err());
+        assert!(queues.sweep("").await.is_err());
+        let left = queues.peek("a", 9).await.unwrap();
+        assert_eq!(left, [message("3").in_group("run/10"), message("4")]);
+        let odd = message("6").in_group("a b");
+        assert!(queues.send("a", &odd, Duration::ZERO).await.is_err());
+    });
+}
+
+#[test]
 fn what_cannot_be_sent_is_refused() {
     everywhere(|fresh| async move {
         let queues = &fresh.one.queues;
-        let large = Message {
-            id: "m".to_owned(),
-            body: vec![0; MAX_BODY + 1],
-        };
+        let large = Message::new("m", vec![0; MAX_BODY + 1]);
         assert!(queues.send("q", &large, Duration::ZERO).await.is_err());
         for name in ["", "Q", "a/b", "-a"] {
             assert!(
@@ -281,10 +402,7 @@ fn what_cannot_be_sent_is_refused() {
                     .is_err()
             );
         }
-        let largest = Message {
-            id: "m".to_owned(),
-            body: vec![255; MAX_BODY],
-        };
+        let largest = Message::new("m", vec![255; MAX_BODY]);
         queues.send("q", &largest, Duration::ZERO).await.unwrap();
         assert_eq!(queues.peek("q", 1).await.unwrap(), [largest]);
     });

@@ -14,8 +14,8 @@ use async_trait::async_trait;
 use septet::{
     contract::Digest,
     store::{
-        BlobError, BlobReader, BlobWriter, Blobs, Created, Entry, Message, Queues, Received,
-        Records, Store,
+        BlobError, BlobReader, BlobWriter, Blobs, Created, Entry, Listed, Message, Queues,
+        Received, Records, Store,
     },
 };
 
@@ -130,6 +130,16 @@ impl Blobs for Faulty {
     async fn touch(&self, digest: &Digest) -> anyhow::Result<Option<u64>> {
         faulty!(self, "touch".to_owned(), self.store.blobs.touch(digest))
     }
+
+    async fn list(&self, after: Option<&Digest>, limit: usize) -> anyhow::Result<Vec<Listed>> {
+        let blobs = &self.store.blobs;
+        faulty!(self, "list blobs".to_owned(), blobs.list(after, limit))
+    }
+
+    async fn remove(&self, listed: &Listed) -> anyhow::Result<bool> {
+        let blobs = &self.store.blobs;
+        faulty!(self, "remove blob".to_owned(), blobs.remove(listed))
+    }
 }
 
 struct Writer {
@@ -224,6 +234,23 @@ impl Queues for Faulty {
             self,
             format!("remove from {queue}"),
             queues.remove(queue, id)
+        )
+    }
+
+    async fn of_group(&self, group: &str, limit: usize) -> anyhow::Result<Vec<(String, Message)>> {
+        let queues = &self.store.queues;
+        faulty!(
+            self,
+            format!("look for {group}"),
+            queues.of_group(group, limit)
+        )
+    }
+
+    async fn sweep(&self, group: &str) -> anyhow::Result<u64> {
+        faulty!(
+            self,
+            format!("sweep {group}"),
+            self.store.queues.sweep(group)
         )
     }
 

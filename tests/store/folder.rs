@@ -105,7 +105,7 @@ fn a_newer_store_is_refused_unchanged() {
     let before = contents(&path);
     for mode in [Mode::Create, Mode::Existing] {
         let line = refusal(&path, mode);
-        let expected = "was written by a newer septet (schema 7, this one knows 1)";
+        let expected = "was written by a newer septet (schema 7, this one knows 2)";
         assert!(line.contains(expected), "{line}");
     }
     assert!(contents(&path) == before);

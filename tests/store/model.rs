@@ -62,7 +62,8 @@ impl Model {
         for &queue in queues {
             let ready = self.queues[queue]
                 .iter_mut()
-                .find(|h| h.visible_at <= self.now);
+                .filter(|h| h.visible_at <= self.now)
+                .min_by_key(|h| h.visible_at);
             if let Some(held) = ready {
                 held.visible_at = self.now + lease;
                 held.dequeues += 1;
@@ -87,11 +88,7 @@ async fn compare(store: &Store, clock: &septet::store::ManualClock, steps: Vec<S
         match step {
             Step::Send { queue, id, delay } => {
                 let id = format!("m{id}");
-                let body = id.clone().into_bytes();
-                let message = Message {
-                    id: id.clone(),
-                    body,
-                };
+                let message = Message::new(id.clone(), id.clone());
                 queues
                     .send(QUEUES[queue], &message, seconds(delay))
                     .await

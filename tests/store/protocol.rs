@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use septet::{
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunState, Silent, Status, Worker},
-    store::{Message, Store},
+    store::Store,
 };
 
 use super::{
@@ -204,9 +204,8 @@ fn messages_that_come_twice_or_late_change_nothing() {
             let executed = account.take().len();
             assert_eq!(executed, 7);
             // The same again, as a queue without memory would deliver it.
-            for Message { id, body } in ingest {
+            for message in ingest {
                 let queues = &fresh.one.queues;
-                let message = Message { id, body };
                 queues
                     .send("ingest", &message, Duration::ZERO)
                     .await

@@ -110,6 +110,7 @@ impl Stages {
                 messages.push(StageMessage {
                     label: "alerts".to_owned(),
                     body: vec![0, 255],
+                    claim: None,
                 });
                 &["bundle"]
             }
@@ -255,6 +256,7 @@ pub async fn train(store: &Store, quality: f64) -> RunRequest {
         tests: 0,
         declared: None,
         pinned: Pinned::default(),
+        trace: None,
     }
 }
 

@@ -41,7 +41,11 @@ impl Outbox {
         if self.messages.len() as u64 >= limits.messages {
             return Err(Error::TooLarge(limits.messages));
         }
-        self.messages.push(StageMessage { label, body });
+        self.messages.push(StageMessage {
+            label,
+            body,
+            claim: None,
+        });
         Ok(())
     }
 }

@@ -137,6 +137,7 @@ mod tests {
             tests,
             declared: None,
             pinned: Pinned::default(),
+            trace: None,
         }
     }
 

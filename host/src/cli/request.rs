@@ -85,6 +85,7 @@ async fn with_model(
         tests: 0,
         declared: None,
         pinned: Pinned::default(),
+        trace: None,
     })
 }
 

@@ -114,6 +114,7 @@ impl Train {
             tests: self.tests.len() as u32,
             declared,
             pinned: Pinned::default(),
+            trace: None,
         })
     }
 }

@@ -4,7 +4,7 @@
 use super::plan::required_outputs;
 use crate::{
     contract::{Blame, Call, Disposition, Executed, Outcome, Proposal, Stage, StageMessage},
-    store::{MAX_BODY, check_queue},
+    store::check_queue,
 };
 
 /// The largest outcome that is committed, in bytes of JSON.
@@ -69,7 +69,7 @@ fn fault(call: &Call, outcome: &Outcome, executed: &Executed) -> Option<String> 
 fn is_unfit(message: &StageMessage) -> bool {
     let label = message.label.as_str();
     let ours = label.ends_with("-poison") || label.parse::<Stage>().is_ok();
-    ours || check_queue(label).is_err() || message.body.len() > MAX_BODY
+    ours || check_queue(label).is_err()
 }
 
 /// A proposal is for the bundle, the model and the alias that the call was given.

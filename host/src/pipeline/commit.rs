@@ -28,6 +28,11 @@ pub enum Ending {
         /// Whose fault it was.
         blame: Blame,
     },
+    /// Somebody ended the run before it was done.
+    Cancelled {
+        /// Who, and what for.
+        reason: String,
+    },
 }
 
 /// All that is known of a finished invocation, and all that is published from it.
@@ -71,7 +76,7 @@ impl Commit {
     pub const fn outcome(&self) -> Option<&Outcome> {
         match &self.ending {
             Ending::Ok(outcome) => Some(outcome),
-            Ending::Rejected { .. } | Ending::Failed { .. } => None,
+            Ending::Rejected { .. } | Ending::Failed { .. } | Ending::Cancelled { .. } => None,
         }
     }
 
@@ -85,7 +90,9 @@ impl Commit {
     pub const fn reason(&self) -> Option<&str> {
         match &self.ending {
             Ending::Ok(_) => None,
-            Ending::Rejected { reason } | Ending::Failed { reason, .. } => Some(reason.as_str()),
+            Ending::Rejected { reason }
+            | Ending::Failed { reason, .. }
+            | Ending::Cancelled { reason } => Some(reason.as_str()),
         }
     }
 

@@ -3,15 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    envelope::Asked,
+    envelope::group,
     record,
     state::{RunState, active_key},
     view::Pipeline,
 };
-use crate::contract::Stage;
-
-/// How many messages of a queue are looked through.
-const LOOK: usize = 1000;
 
 impl Pipeline {
     /// Takes a run out of the active ones if it has ended and all of it is published.
@@ -44,17 +40,9 @@ impl Pipeline {
     /// Takes away the messages that ask for what is done or given up. One that is on lease is
     /// lost to its receiver, who then stops. Those of a later replay are left.
     async fn sweep(&self, state: &RunState) -> anyhow::Result<()> {
-        let queues = &self.store.queues;
-        for (queue, _) in queues.counts().await? {
-            if queue.parse::<Stage>().is_err() {
-                continue;
-            }
-            for message in queues.peek(&queue, LOOK).await? {
-                let asked = Asked::decode(&message.body);
-                if asked.is_ok_and(|a| a.run == state.id && a.epoch <= state.epoch) {
-                    queues.remove(&queue, &message.id).await?;
-                }
-            }
+        for epoch in 0..=state.epoch {
+            let group = group(&state.id, epoch);
+            self.store.queues.sweep(&group).await?;
         }
         Ok(())
     }

@@ -3,12 +3,13 @@
 //! Anyone may have written to a queue, so what is read is bounded and checked before it is used.
 
 use anyhow::{Context, ensure};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::invocation::Invocation;
 use crate::{
-    contract::Stage,
+    contract::{Digest, Stage, StageMessage},
     store::{MAX_BODY, Message},
 };
 
@@ -19,6 +20,7 @@ const SOURCE: &str = "septet";
 
 /// The attributes that we write. Others that a broker adds are ignored, as the standard asks.
 #[derive(Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
 struct Event<T> {
     specversion: String,
     id: String,
@@ -27,7 +29,14 @@ struct Event<T> {
     kind: String,
     time: String,
     datacontenttype: String,
-    data: T,
+    /// The extension for distributed tracing: <https://www.w3.org/TR/trace-context/>.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+    /// Bytes that are no JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
 }
 
 /// What a message on a stage's queue asks for.
@@ -78,10 +87,13 @@ impl Asked {
     }
 
     /// The message; its id is the same whoever sends it.
-    pub(super) fn message(&self, time: &str) -> anyhow::Result<Message> {
+    pub(super) fn message(&self, time: &str, trace: Option<&str>) -> anyhow::Result<Message> {
         let what = format!("ask/{}/{}", self.epoch, self.attempt);
-        let id = self.invocation().message_id(&what);
-        encode(&id, "septet.invocation", time, self)
+        let invocation = self.invocation();
+        let id = invocation.message_id(&what);
+        let trace = trace.map(|trace| traceparent(trace, &invocation));
+        let message = encode(&id, "septet.invocation", time, trace, self)?;
+        Ok(message.in_group(group(&self.run, self.epoch)))
     }
 
     /// Reads the body of a message.
@@ -102,26 +114,80 @@ impl Asked {
     }
 }
 
+/// The group of the messages that ask for work of a run, since its replay with this number.
+pub(super) fn group(run: &str, epoch: u32) -> String {
+    format!("{run}/{epoch}")
+}
+
+/// Where an invocation stands in its run's trace. `trace` has 32 hexadecimal digits.
+fn traceparent(trace: &str, invocation: &Invocation) -> String {
+    let span = Digest::of(invocation.to_string().as_bytes()).to_string();
+    let span = span.get(..16).unwrap_or_default();
+    format!("00-{trace}-{span}-01")
+}
+
+/// The trace of a `traceparent`; none where it is no such thing, as the standard asks.
+pub fn trace_of(traceparent: &str) -> Option<&str> {
+    let mut parts = traceparent.split('-');
+    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    let hexadecimal = |text: &str, length: usize| {
+        let lower = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        text.len() == length && text.bytes().all(lower) && text.bytes().any(|b| b != b'0')
+    };
+    let fits = version.len() == 2 && version != "ff" && traceparent.len() <= 128;
+    (fits && hexadecimal(trace, 32) && hexadecimal(span, 16)).then_some(trace)
+}
+
 /// Puts `data` into an event.
 pub(super) fn encode<T: Serialize>(
     id: &str,
     kind: &str,
     time: &str,
+    traceparent: Option<String>,
     data: &T,
 ) -> anyhow::Result<Message> {
     let event = Event {
+        data: Some(data),
+        ..event(id, kind, time, traceparent)
+    };
+    Ok(Message::new(id, serde_json::to_vec(&event)?))
+}
+
+fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<String>) -> Event<T> {
+    Event {
         specversion: "1.0".to_owned(),
         id: id.to_owned(),
         source: SOURCE.to_owned(),
         kind: kind.to_owned(),
         time: time.to_owned(),
         datacontenttype: "application/json".to_owned(),
-        data,
-    };
-    Ok(Message {
-        id: id.to_owned(),
-        body: serde_json::to_vec(&event)?,
-    })
+        traceparent,
+        data: None,
+        data_base64: None,
+    }
+}
+
+/// Puts a stage's own message into an event: as JSON where it is some, else as bytes; what is
+/// claimed is named.
+pub(super) fn encode_own(
+    id: &str,
+    time: &str,
+    (trace, invocation): (&str, &Invocation),
+    message: &StageMessage,
+) -> anyhow::Result<Message> {
+    let traceparent = Some(traceparent(trace, invocation));
+    if let Some(claim) = &message.claim {
+        return encode(id, "septet.claim", time, traceparent, claim);
+    }
+    let mut event = event::<serde_json::Value>(id, "septet.message", time, traceparent);
+    match serde_json::from_slice(&message.body) {
+        Ok(data) => event.data = Some(data),
+        Err(_) => {
+            "application/octet-stream".clone_into(&mut event.datacontenttype);
+            event.data_base64 = Some(BASE64_STANDARD.encode(&message.body));
+        }
+    }
+    Ok(Message::new(id, serde_json::to_vec(&event)?))
 }
 
 /// Takes the data of an event of this kind.
@@ -147,7 +213,7 @@ pub(super) fn decode<T: DeserializeOwned>(body: &[u8], kind: &str) -> anyhow::Re
             .collect::<String>()
             .escape_debug()
     );
-    Ok(event.data)
+    event.data.context("the message is no event of ours")
 }
 
 #[cfg(test)]
@@ -161,9 +227,61 @@ mod tests {
         Asked::first(&Invocation::new(run, Stage::Train, 3), 1)
     }
 
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_trace_is_carried_and_read() {
+        let message = asked().message("t", Some(TRACE)).unwrap();
+        let event: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+        assert_eq!(
+            trace_of(event["traceparent"].as_str().unwrap()),
+            Some(TRACE)
+        );
+        assert_eq!(message.group, "01890a5d-ac96-774b-bcce-b302099a8057/1");
+        // The example of the standard.
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace_of(good), Some(TRACE));
+        for bad in [
+            "",
+            "00",
+            &good.to_uppercase(),
+            &good.replace("4bf9", "zzzz"),
+            &good[..50],
+        ] {
+            assert_eq!(trace_of(bad), None, "{bad}");
+        }
+        assert_eq!(
+            trace_of(&good.replace("00f067aa0ba902b7", "0000000000000000")),
+            None
+        );
+    }
+
+    #[test]
+    fn a_stages_own_message_is_an_event_too() {
+        let invocation = asked().invocation();
+        let event = |body: &[u8], claim| {
+            let label = "alerts".to_owned();
+            let body = body.to_vec();
+            let own = StageMessage { label, body, claim };
+            let message = encode_own("id", "t", (TRACE, &invocation), &own).unwrap();
+            serde_json::from_slice::<serde_json::Value>(&message.body).unwrap()
+        };
+        assert_eq!(event(br#"{"a":1}"#, None)["data"]["a"], 1);
+        assert_eq!(event(&[0, 255], None)["data_base64"], "AP8=");
+        let claim = crate::contract::Claim {
+            digest: Digest::of(b""),
+            size: 9,
+        };
+        let claimed = event(b"", Some(claim));
+        assert_eq!(claimed["type"], "septet.claim");
+        assert_eq!(claimed["data"]["size"], 9);
+    }
+
     #[test]
     fn an_event_comes_back() {
-        let message = asked().message("2026-01-01T00:00:00Z").unwrap();
+        let message = asked()
+            .message("2026-01-01T00:00:00Z", Some(TRACE))
+            .unwrap();
         assert_eq!(Asked::decode(&message.body).unwrap(), asked());
         let json: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
         assert_eq!(json["specversion"], "1.0");
@@ -174,15 +292,15 @@ mod tests {
     fn another_attempt_is_another_message() {
         let mut next = asked();
         next.attempt += 1;
-        let ids = [asked(), next].map(|asked| asked.message("").unwrap().id);
+        let ids = [asked(), next].map(|asked| asked.message("", None).unwrap().id);
         assert_ne!(ids[0], ids[1]);
         // The time is not part of the id.
-        assert_eq!(asked().message("t").unwrap().id, ids[0]);
+        assert_eq!(asked().message("t", None).unwrap().id, ids[0]);
     }
 
     #[test]
     fn hostile_bodies_are_refused() {
-        let good = String::from_utf8(asked().message("t").unwrap().body).unwrap();
+        let good = String::from_utf8(asked().message("t", None).unwrap().body).unwrap();
         for (from, to) in [
             ("\"1.0\"", "\"2.0\""),
             ("septet.invocation", "septet.poison"),

@@ -5,6 +5,7 @@
 //! - `pin`: what the model's name decides of a run: its schema, its split, its test files.
 //! - `record`, `commit`, `ledger`: what is written: once for each invocation, once for each work.
 //! - `envelope`, `poison`: the messages, and those that came to nothing.
+//! - `start`, `cancel`: a run is created, once for each cause, and ended before it is done.
 //! - `publish`, `end`, `recover`, `worker`, `drain`: who does it, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
 //! - `registry`: versions of models and their aliases, a log that only grows.
@@ -23,6 +24,7 @@
 //!
 //! This module must not know wasmtime, a trigger or a backend of the store.
 
+mod cancel;
 mod check;
 mod commit;
 mod drain;
@@ -42,12 +44,13 @@ mod recover;
 pub mod registry;
 mod report;
 mod run;
+mod start;
 mod state;
 mod view;
 mod worker;
 
 pub use commit::{Commit, Ending};
-pub use envelope::Asked;
+pub use envelope::{Asked, trace_of};
 pub use executor::{Executor, Progress};
 pub use invocation::Invocation;
 pub use ledger::CONTRACT;

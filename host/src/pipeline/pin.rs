@@ -99,6 +99,7 @@ fn is_same(one: &RunRequest, other: &RunRequest) -> bool {
     let bare = |request: &RunRequest| {
         let mut bare = request.clone();
         bare.created.clear();
+        bare.trace = None;
         bare.pinned = Pinned::default();
         for source in &mut bare.sources {
             source.label.clear();

@@ -18,8 +18,8 @@ use super::{
     view::Pipeline,
 };
 use crate::{
-    contract::{Blame, Digest, Stage},
-    store::{Message, Received},
+    contract::{Blame, Claim, Digest, Stage},
+    store::{Message, Received, Store},
 };
 
 const KIND: &str = "septet.poison";
@@ -47,6 +47,9 @@ pub struct Poisoned {
     /// The beginning of a message that was none of ours.
     #[serde(with = "hex::serde")]
     pub body: Vec<u8>,
+    /// Where all of it is, when that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
 }
 
 /// What became of a replay.
@@ -58,6 +61,13 @@ pub enum Replayed {
     OutOfDate(Invocation),
 }
 
+/// Puts bytes that are too large for a message into a blob.
+pub(super) async fn claim(store: &Store, bytes: &[u8]) -> anyhow::Result<Claim> {
+    let digest = store.blobs.put(bytes).await?;
+    let size = bytes.len() as u64;
+    Ok(Claim { digest, size })
+}
+
 /// The queue beside a stage's own.
 pub(super) fn poison_queue(stage: Stage) -> String {
     format!("{stage}-poison")
@@ -67,7 +77,7 @@ impl Pipeline {
     /// Sets a final failure aside.
     pub(super) async fn poison(&self, commit: &Commit) -> anyhow::Result<()> {
         let (reason, blame) = match &commit.ending {
-            Ending::Ok(_) => return Ok(()),
+            Ending::Ok(_) | Ending::Cancelled { .. } => return Ok(()),
             Ending::Rejected { reason } => (reason, None),
             Ending::Failed { reason, blame } => (reason, Some(*blame)),
         };
@@ -78,9 +88,10 @@ impl Pipeline {
             attempt: commit.attempt,
             when: commit.finished.clone(),
             body: Vec::new(),
+            claim: None,
         };
         let id = commit.invocation.message_id("poison");
-        let message = encode(&id, KIND, &commit.finished, &poisoned)?;
+        let message = encode(&id, KIND, &commit.finished, None, &poisoned)?;
         let queue = poison_queue(commit.invocation.stage);
         let queues = &self.store.queues;
         queues.send(&queue, &message, Duration::ZERO).await
@@ -97,9 +108,14 @@ impl Pipeline {
             attempt: received.dequeue_count,
             when: now.clone(),
             body: body.iter().take(MAX_KEPT).copied().collect(),
+            claim: if body.len() > MAX_KEPT {
+                Some(claim(&self.store, body).await?)
+            } else {
+                None
+            },
         };
         let id = Digest::of(body).to_string();
-        let message = encode(&id, KIND, &now, &poisoned)?;
+        let message = encode(&id, KIND, &now, None, &poisoned)?;
         let queue = format!("{}-poison", received.queue);
         let queues = &self.store.queues;
         queues.send(&queue, &message, Duration::ZERO).await
@@ -113,7 +129,7 @@ impl Pipeline {
     ) -> anyhow::Result<Vec<(String, Poisoned)>> {
         let queues = &self.store.queues;
         let messages = queues.peek(&poison_queue(stage), limit).await?;
-        let read = messages.into_iter().map(|Message { id, body }| {
+        let read = messages.into_iter().map(|Message { id, body, .. }| {
             let poisoned = decode(&body, KIND).unwrap_or_else(|error| Poisoned {
                 invocation: None,
                 reason: format!("{error:#}"),
@@ -121,6 +137,7 @@ impl Pipeline {
                 attempt: 0,
                 when: String::new(),
                 body: body.into_iter().take(MAX_KEPT).collect(),
+                claim: None,
             });
             (id, poisoned)
         });
@@ -160,7 +177,7 @@ impl Pipeline {
             record::create(records, &active_key(&failed.run), run.request.as_ref()).await?;
             // Other units of the run may have been given up when it failed.
             for due in plan::plan(&run).due {
-                self.ask(&due, run.epoch).await?;
+                self.ask(&run, &due).await?;
             }
         }
         self.store.queues.remove(&queue, id).await?;

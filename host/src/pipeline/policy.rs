@@ -9,8 +9,13 @@ use crate::contract::Digest;
 pub struct Policy {
     /// A message belongs to its receiver for so long; it is renewed while the stage runs.
     pub lease: Duration,
+    /// How long it takes at most until work is stopped that is not this worker's any more.
+    pub watch: Duration,
     /// An invocation is given up after so many faults.
     pub failures: u32,
+    /// A message is given up that was received so often without an answer: whoever takes it does
+    /// not survive it.
+    pub deliveries: u32,
     /// An invocation is given up after so many attempts, those that a stage asked for included.
     pub attempts: u32,
     /// The wait after the first fault; it doubles with each.
@@ -29,7 +34,9 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             lease: Duration::from_secs(30),
+            watch: Duration::from_secs(1),
             failures: 5,
+            deliveries: 10,
             attempts: 20,
             backoff: Duration::from_millis(200),
             longest_backoff: Duration::from_secs(30),

@@ -8,16 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     commit::{Commit, Ending},
-    envelope::Asked,
+    envelope::{Asked, encode_own},
     invocation::Invocation,
     ledger, plan, record,
     registry::{Moved, Registered, Registration, Wanted},
+    run::RunRequest,
     state::RunState,
     view::Pipeline,
 };
 use crate::{
     contract::{AliasChange, Proposal, Stage},
-    store::Message,
+    failpoint,
 };
 
 /// What a commit's proposals did to the registry. Recorded once: what follows depends on it.
@@ -69,6 +70,7 @@ impl Pipeline {
         if records.get(&published).await?.is_none() {
             match &commit.ending {
                 Ending::Ok(_) => self.publish_outcome(commit).await?,
+                Ending::Cancelled { .. } => {}
                 Ending::Rejected { .. } | Ending::Failed { .. } => {
                     // Whoever replayed it has taken its message away.
                     let state = self.state(&invocation.run).await?;
@@ -78,6 +80,7 @@ impl Pipeline {
                 }
             }
             records.create(&published, b"{}").await?;
+            failpoint::pass("published");
         }
         if self.waits_for_others(commit).await? {
             return Ok(());
@@ -109,13 +112,10 @@ impl Pipeline {
         for proposal in &commit.proposals {
             let state = self.state(&invocation.run).await?;
             self.publish_proposal(&state, commit, proposal).await?;
+            failpoint::pass("registered");
         }
-        for (index, message) in commit.messages.iter().enumerate() {
-            let id = invocation.message_id(&format!("message/{index}"));
-            let body = message.body.clone();
-            let queues = &self.store.queues;
-            let message = (message.label.as_str(), Message { id, body });
-            queues.send(message.0, &message.1, Duration::ZERO).await?;
+        if !commit.messages.is_empty() {
+            self.publish_messages(commit).await?;
         }
         ledger::enter(&self.store, commit).await?;
         if self.waits_for_others(commit).await? {
@@ -126,7 +126,23 @@ impl Pipeline {
         let state = self.state(&invocation.run).await?;
         let due = plan::plan(&state).due.into_iter();
         for next in due.filter(|next| next.stage != Stage::Ingest) {
-            self.ask(&next, state.epoch).await?;
+            self.ask(&state, &next).await?;
+            failpoint::pass("sent");
+        }
+        Ok(())
+    }
+
+    /// Sends the stage's own messages.
+    async fn publish_messages(&self, commit: &Commit) -> anyhow::Result<()> {
+        let invocation = &commit.invocation;
+        let request = self.request(&invocation.run).await?;
+        let request = request.with_context(|| format!("there is no run {}", invocation.run))?;
+        let trace = request.trace(&invocation.run);
+        for (index, own) in commit.messages.iter().enumerate() {
+            let id = invocation.message_id(&format!("message/{index}"));
+            let message = encode_own(&id, &commit.finished, (&trace, invocation), own)?;
+            let queues = &self.store.queues;
+            queues.send(&own.label, &message, Duration::ZERO).await?;
         }
         Ok(())
     }
@@ -224,12 +240,29 @@ impl Pipeline {
     }
 
     /// Asks for the first attempt of an invocation.
-    pub(super) async fn ask(&self, invocation: &Invocation, epoch: u32) -> anyhow::Result<()> {
-        let message = Asked::first(invocation, epoch).message(&self.clock.timestamp())?;
-        let queue = invocation.stage.name();
-        self.store
-            .queues
-            .send(queue, &message, Duration::ZERO)
-            .await
+    pub(super) async fn ask(&self, state: &RunState, next: &Invocation) -> anyhow::Result<()> {
+        let asked = Asked::first(next, state.epoch);
+        self.send(&asked, &state.request, Duration::ZERO).await
+    }
+
+    /// Asks for an attempt after `delay`.
+    pub(super) async fn send(
+        &self,
+        asked: &Asked,
+        request: &RunRequest,
+        delay: Duration,
+    ) -> anyhow::Result<()> {
+        let trace = request.trace(&asked.run);
+        let message = asked.message(&self.clock.timestamp(), Some(&trace))?;
+        let (queues, queue) = (&self.store.queues, asked.stage.name());
+        queues.send(queue, &message, delay).await?;
+        // Another may have done it since it was found to be due, and ended the run. Who commits
+        // after this look finds the message in the queue or has it.
+        let key = asked.invocation().key("commits");
+        if self.store.records.get(&key).await?.is_some() {
+            queues.remove(queue, &message.id).await?;
+        }
+        self.sent.notify_waiters();
+        Ok(())
     }
 }

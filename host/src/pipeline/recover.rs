@@ -1,8 +1,10 @@
 //! Picks up what a crash left: at the start, and whenever work that should be there is not.
 
+use std::collections::BTreeSet;
+
 use super::{
     commit::Commit,
-    envelope::Asked,
+    envelope::{Asked, group},
     invocation::Invocation,
     plan, record,
     run::RunRequest,
@@ -10,8 +12,8 @@ use super::{
     view::Pipeline,
 };
 
-/// How many messages of a queue are looked through for one that is there already.
-const LOOK: usize = 1000;
+/// How many messages of a run are looked through: more than a run has units.
+const LOOK: usize = 100_000;
 
 /// What was picked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,20 +69,25 @@ impl Pipeline {
             return self.end_if_done(run).await;
         }
         recovered.active.push(run.to_owned());
-        for due in plan::plan(&state).due {
-            if !self.is_asked(&due, &state).await? {
-                self.ask(&due, state.epoch).await?;
-                recovered.asked += 1;
-            }
+        let due = plan::plan(&state).due;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let asked = self.asked(&state).await?;
+        for next in due.iter().filter(|next| !asked.contains(next)) {
+            self.ask(&state, next).await?;
+            recovered.asked += 1;
         }
         Ok(())
     }
 
-    /// Whether a message that asks for it is in its queue, be it a later attempt's: a second one
-    /// would do no harm, but could do the work twice.
-    async fn is_asked(&self, due: &Invocation, state: &RunState) -> anyhow::Result<bool> {
-        let messages = self.store.queues.peek(due.stage.name(), LOOK).await?;
-        let mut asked = messages.iter().filter_map(|m| Asked::decode(&m.body).ok());
-        Ok(asked.any(|asked| asked.invocation() == *due && asked.epoch == state.epoch))
+    /// What the run's messages ask for, be it a later attempt's: a second message would do no
+    /// harm, but could do the work twice.
+    async fn asked(&self, state: &RunState) -> anyhow::Result<BTreeSet<Invocation>> {
+        let group = group(&state.id, state.epoch);
+        let messages = self.store.queues.of_group(&group, LOOK).await?;
+        let asked = messages.iter().map(|(_, message)| &message.body);
+        let asked = asked.filter_map(|body| Asked::decode(body).ok());
+        Ok(asked.map(|asked| asked.invocation()).collect())
     }
 }

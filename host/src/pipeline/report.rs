@@ -57,7 +57,7 @@ pub struct StageRow {
     pub unit: u32,
     /// The component that runs it.
     pub component: Option<Digest>,
-    /// `pending`, `ok`, `rejected` or `failed`.
+    /// `pending`, `ok`, `rejected`, `failed` or `cancelled`.
     pub status: &'static str,
     /// Whether the outcome of another run was reused.
     pub cached: bool,
@@ -129,6 +129,7 @@ impl StageRow {
                 Ending::Ok(_) => "ok",
                 Ending::Rejected { .. } => "rejected",
                 Ending::Failed { .. } => "failed",
+                Ending::Cancelled { .. } => "cancelled",
             },
             cached: commit.cached.is_some(),
             seconds: commit.seconds,

@@ -107,6 +107,9 @@ pub struct RunRequest {
     /// What the model's name decides, as it was when the run was created.
     #[serde(default)]
     pub pinned: Pinned,
+    /// The trace that the run is part of, 32 hexadecimal digits; none where it begins one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What earlier runs decided for all that train under a model's name.
@@ -259,6 +262,12 @@ impl RunRequest {
         alias.unwrap_or("champion")
     }
 
+    /// The run's trace. A run that begins one has its own identifier, which is as long.
+    pub(super) fn trace(&self, run: &str) -> String {
+        let own = || run.replace('-', "");
+        self.trace.clone().unwrap_or_else(own)
+    }
+
     /// The stage's component.
     pub(super) fn component(&self, stage: Stage) -> anyhow::Result<Digest> {
         let component = self.components.get(&stage).copied();
@@ -294,6 +303,7 @@ mod tests {
             tests: 0,
             declared: None,
             pinned: Pinned::default(),
+            trace: None,
         }
     }
 

@@ -31,12 +31,14 @@ pub enum Status {
     Rejected,
     /// A stage failed at its last attempt.
     Failed,
+    /// Somebody ended it before it was done.
+    Cancelled,
 }
 
 impl Status {
     /// Whether nothing more will happen.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Done | Self::Rejected | Self::Failed)
+        !matches!(self, Self::Pending | Self::Running)
     }
 
     /// As it is written.
@@ -47,6 +49,7 @@ impl Status {
             Self::Done => "done",
             Self::Rejected => "rejected",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -202,6 +205,7 @@ impl RunState {
         match self.failure().map(|commit| &commit.ending) {
             Some(Ending::Rejected { .. }) => Status::Rejected,
             Some(Ending::Failed { .. }) => Status::Failed,
+            Some(Ending::Cancelled { .. }) => Status::Cancelled,
             _ if plan::plan(self).complete => Status::Done,
             _ if self.commits().next().is_none() => Status::Pending,
             _ => Status::Running,

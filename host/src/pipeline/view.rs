@@ -1,20 +1,21 @@
-//! The pipeline over a store: runs are created and looked at here.
+//! The pipeline over a store: what there is of runs is looked at here.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
-use uuid::Uuid;
+use tokio::sync::Notify;
 
 use super::{
     commit::Commit,
-    plan, record,
+    record,
     registry::Registry,
     report::{RunSummary, StageRow},
     run::RunRequest,
-    state::{RunState, active_key, run_key},
+    state::{RunState, run_key},
 };
 use crate::{
     contract::{Artifact, Stage},
@@ -27,6 +28,8 @@ pub struct Pipeline {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
     requests: Arc<Mutex<Requests>>,
+    /// Told when something was sent, for those in this process who wait for it.
+    pub(super) sent: Arc<Notify>,
 }
 
 /// The requests of some runs, the one read last first.
@@ -47,6 +50,7 @@ impl Pipeline {
             store,
             clock,
             requests: Arc::default(),
+            sent: Arc::default(),
         }
     }
 
@@ -65,21 +69,9 @@ impl Pipeline {
         Registry::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
     }
 
-    /// Creates a run and asks for its first invocations; gives its identifier.
-    pub async fn start(&self, request: RunRequest) -> anyhow::Result<String> {
-        let mut request = request.complete()?;
-        self.pin(&mut request).await?;
-        let id = Uuid::now_v7().to_string();
-        let records = self.store.records.as_ref();
-        // The active record comes first and holds the whole request: after a crash behind it the
-        // recoverer does the rest, and after one before it there is no run.
-        record::create(records, &active_key(&id), &request).await?;
-        record::create(records, &run_key(&id), &request).await?;
-        let state = RunState::new(id.clone(), Arc::new(request));
-        for first in plan::plan(&state).due {
-            self.ask(&first, state.epoch).await?;
-        }
-        Ok(id)
+    /// Comes back when something was sent by this process, or after `at_most`.
+    pub async fn wait_for_work(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.sent.notified()).await;
     }
 
     /// The run with this identifier.

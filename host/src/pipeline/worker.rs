@@ -1,6 +1,7 @@
 //! Takes one message, does what it asks for, and acknowledges it when nothing of it can be lost.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     pin::pin,
     sync::Arc,
@@ -17,14 +18,20 @@ use super::{
     ledger,
     observer::Observer,
     plan,
+    poison::claim,
     policy::Policy,
+    run::RunRequest,
     state::{RunState, active_key},
     view::Pipeline,
 };
 use crate::{
     contract::{Blame, Call, Digest, Disposition, Executed, Stage},
+    failpoint,
     store::{BlobError, Received},
 };
+
+/// A stage's message up to this size stays in its record and goes into the queue as it is.
+const MAX_INLINE: usize = 16 << 10;
 
 /// Does the work of a pipeline's queues. A clone is the same worker.
 #[derive(Clone)]
@@ -33,6 +40,7 @@ pub struct Worker {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) policy: Policy,
+    stages: BTreeSet<Stage>,
 }
 
 impl Worker {
@@ -47,7 +55,25 @@ impl Worker {
             executor,
             observer,
             policy: Policy::default(),
+            stages: Stage::ALL.into_iter().collect(),
         }
+    }
+
+    /// The worker for some stages only: others are left to other workers of the store.
+    #[must_use]
+    pub fn with_stages(mut self, stages: impl IntoIterator<Item = Stage>) -> Self {
+        self.stages = stages.into_iter().collect();
+        self
+    }
+
+    /// How often, how long and how many at once.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The pipeline whose work it does.
+    pub const fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
     /// The worker with another policy.
@@ -57,12 +83,25 @@ impl Worker {
         self
     }
 
-    /// Leases the next message, of the latest stage that has one: what was begun is ended first.
+    /// Leases the next message of its stages.
     pub(super) async fn receive(&self) -> anyhow::Result<Option<Received>> {
-        let mut queues = Stage::ALL.map(Stage::name);
-        queues.reverse();
+        self.receive_of(|_| true).await
+    }
+
+    /// Leases the next message of those of its stages that are `free`, of the latest one that has
+    /// one: what was begun is ended first.
+    pub async fn receive_of(
+        &self,
+        free: impl Fn(Stage) -> bool,
+    ) -> anyhow::Result<Option<Received>> {
+        let stages = self.stages.iter().rev().copied();
+        let queues: Vec<_> = stages.filter(|s| free(*s)).map(Stage::name).collect();
         let lease = self.policy.lease;
-        self.pipeline.store.queues.receive(&queues, lease).await
+        let received = self.pipeline.store.queues.receive(&queues, lease).await?;
+        if received.is_some() {
+            failpoint::pass("received");
+        }
+        Ok(received)
     }
 
     /// Does what a message asks for. After an error of the store the message is given back.
@@ -76,6 +115,27 @@ impl Worker {
             let _ = queues.release(received, wait).await;
         }
         handled
+    }
+
+    /// Hands a message back that was begun and not finished, so that another worker takes it up
+    /// at once. It does not count as a fault.
+    pub async fn hand_back(&self, received: &Received) -> anyhow::Result<()> {
+        let queues = &self.pipeline.store.queues;
+        let Ok(asked) = Asked::decode(&received.message.body) else {
+            queues.release(received, Duration::ZERO).await?;
+            return Ok(());
+        };
+        // A copy, because what is released counts as received.
+        let next = Asked {
+            attempt: asked.attempt + 1,
+            ..asked
+        };
+        if let Some(request) = self.pipeline.request(&next.run).await?
+            && queues.renew(received, self.policy.lease).await?
+        {
+            self.pipeline.send(&next, &request, Duration::ZERO).await?;
+        }
+        self.acknowledge(received).await
     }
 
     async fn process(&self, received: &Received) -> anyhow::Result<()> {
@@ -144,30 +204,69 @@ impl Worker {
         }
         // Received before and never answered: whoever had it is gone.
         let vanished = received.dequeue_count.saturating_sub(1);
-        let failures = asked.failures.saturating_add(vanished);
-        let (disposition, lasting) = if failures >= self.policy.failures {
-            let reason = format!("given up: no answer came from {failures} attempts");
+        let (disposition, lasting) = if vanished >= self.policy.deliveries {
+            let reason = format!("given up: no answer came from {vanished} attempts");
             (Executed::failed(reason, Blame::Host), true)
         } else {
             match self.execute(received, &begun).await? {
                 Some((executed, lasting)) => (checked(&call, executed), lasting),
-                None => return Ok(()),
+                // Whoever has it or ended it goes on from there.
+                None => {
+                    let queues = &self.pipeline.store.queues;
+                    queues.release(received, Duration::ZERO).await?;
+                    return Ok(());
+                }
             }
         };
+        failpoint::pass("executed");
+        // What did not end well is the affair of the one who holds the message: another may be
+        // doing it meanwhile, and well.
+        let well = matches!(disposition.disposition, Disposition::Ok(_));
+        if !well && !self.holds(received).await? {
+            return Ok(());
+        }
         let (reason, after, failures) = match &disposition.disposition {
             Disposition::Retry { after, reason } if asked.attempt < self.policy.attempts => {
                 let after = Duration::from_millis(*after).min(self.policy.longest_delay);
                 (reason.clone(), after, asked.failures)
             }
             Disposition::Failed { reason, .. }
-                if !lasting && failures + 1 < self.policy.failures =>
+                if !lasting && asked.failures + 1 < self.policy.failures =>
             {
+                let failures = asked.failures;
                 let wait = self.policy.wait(failures, &begun.work.to_string());
                 (reason.clone(), wait, failures + 1)
             }
-            _ => return self.commit(received, begun.commit(self, disposition)).await,
+            _ => {
+                let mut commit = begun.commit(self, disposition);
+                self.claim(&mut commit).await?;
+                return self.commit(received, commit).await;
+            }
         };
-        self.retry(received, asked, failures, after, &reason).await
+        let next = Asked {
+            attempt: asked.attempt + 1,
+            failures,
+            ..asked.clone()
+        };
+        self.retry(received, &next, &state.request, after, &reason)
+            .await
+    }
+
+    /// Whether the message is still this worker's; if so, it is for another lease.
+    async fn holds(&self, received: &Received) -> anyhow::Result<bool> {
+        let queues = &self.pipeline.store.queues;
+        queues.renew(received, self.policy.lease).await
+    }
+
+    /// Puts messages that are too large for a queue into blobs.
+    async fn claim(&self, commit: &mut Commit) -> anyhow::Result<()> {
+        for message in &mut commit.messages {
+            if message.body.len() > MAX_INLINE {
+                message.claim = Some(claim(&self.pipeline.store, &message.body).await?);
+                message.body.clear();
+            }
+        }
+        Ok(())
     }
 
     /// The commit of work that was done before, where there is some that may be reused.
@@ -214,7 +313,7 @@ impl Worker {
         let progress: Progress =
             Arc::new(move |done, total| observer.progress(&invocation, done, total));
         let executing = self.executor.execute(begun.call.clone(), progress);
-        let executed = unless(executing, self.keep_lease(received)).await;
+        let executed = unless(executing, self.superseded(received, &begun.invocation)).await;
         let seconds = begun.at.elapsed().as_secs_f64();
         Ok(executed.map(|executed| match executed {
             Ok(executed) => (executed, false),
@@ -227,13 +326,26 @@ impl Worker {
         }))
     }
 
-    /// Renews the lease until it is lost. A store that does not answer now may the next time.
-    async fn keep_lease(&self, received: &Received) {
-        let lease = self.policy.lease;
+    /// Renews the lease, and comes back when the work is not this worker's any more: the lease is
+    /// lost, or somebody else has ended the invocation or its run. A store that does not answer
+    /// now may the next time.
+    async fn superseded(&self, received: &Received, invocation: &Invocation) {
+        let Policy { lease, watch, .. } = self.policy;
+        let store = &self.pipeline.store;
+        let (commit, active) = (invocation.key("commits"), active_key(&invocation.run));
+        let mut renewed = Instant::now();
         loop {
-            tokio::time::sleep(lease / 3).await;
-            let renewed = self.pipeline.store.queues.renew(received, lease).await;
-            if matches!(renewed, Ok(false)) {
+            tokio::time::sleep(watch.min(lease / 3)).await;
+            if renewed.elapsed() >= lease / 3 {
+                match store.queues.renew(received, lease).await {
+                    Ok(true) => renewed = Instant::now(),
+                    Ok(false) => return,
+                    Err(error) => tracing::warn!("a lease could not be renewed: {error:#}"),
+                }
+            }
+            let ended = matches!(store.records.get(&commit).await, Ok(Some(_)))
+                || matches!(store.records.get(&active).await, Ok(None));
+            if ended {
                 return;
             }
         }
@@ -242,6 +354,7 @@ impl Worker {
     async fn commit(&self, received: &Received, commit: Commit) -> anyhow::Result<()> {
         let records = self.pipeline.store.records.as_ref();
         let commit = commit.settle(records).await?;
+        failpoint::pass("committed");
         self.pipeline.publish(&commit).await?;
         self.observer.finished(&commit);
         self.acknowledge(received).await
@@ -251,19 +364,12 @@ impl Worker {
     async fn retry(
         &self,
         received: &Received,
-        asked: &Asked,
-        failures: u32,
+        next: &Asked,
+        request: &RunRequest,
         after: Duration,
         reason: &str,
     ) -> anyhow::Result<()> {
-        let next = Asked {
-            attempt: asked.attempt + 1,
-            failures,
-            ..asked.clone()
-        };
-        let message = next.message(&self.pipeline.clock.timestamp())?;
-        let queues = &self.pipeline.store.queues;
-        queues.send(&received.queue, &message, after).await?;
+        self.pipeline.send(next, request, after).await?;
         self.observer
             .retried(&next.invocation(), next.attempt, after, reason);
         self.acknowledge(received).await
@@ -278,6 +384,7 @@ impl Worker {
     /// Where the lease was lost, the next receiver finds all done.
     async fn acknowledge(&self, received: &Received) -> anyhow::Result<()> {
         self.pipeline.store.queues.acknowledge(received).await?;
+        failpoint::pass("acknowledged");
         Ok(())
     }
 }

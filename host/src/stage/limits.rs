@@ -135,9 +135,9 @@ limits! {
     retry_seconds = 7 * 24 * 3600;
     /// Messages that a call sends through `queue`.
     messages = 1000;
-    /// Bytes of one such message. A record keeps them in hexadecimal, and a backend's message may
-    /// have as little as 48 KiB.
-    message_bytes = 16 * KIB;
+    /// Bytes of one such message. One that is larger than a queue's message may be goes into a blob,
+    /// and the message says which.
+    message_bytes = MIB;
     /// Proposals that a call makes through `registry-propose`.
     proposals = 16;
     /// Bytes of a proposal's summary.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
     Catalog, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
@@ -49,7 +49,7 @@ pub struct StageExecutor {
     limits: Arc<Limits>,
     inert: Inert,
     on_silence: OnSilence,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl StageExecutor {
@@ -73,7 +73,7 @@ impl StageExecutor {
             blobs,
             inert: Inert::default(),
             on_silence: Arc::new(end_process),
-            permits: Semaphore::new(limits.concurrent_calls as usize),
+            permits: Arc::new(Semaphore::new(limits.concurrent_calls as usize)),
             limits,
         })
     }
@@ -118,7 +118,11 @@ impl StageExecutor {
         if let Err(limit) = Exceeded::check("parameters_bytes", most, parameters) {
             return Ok(rejected(&limit));
         }
-        let _permit = self.permits.acquire().await.context("no calls are taken")?;
+        let permits = Arc::clone(&self.permits);
+        let permit = permits
+            .acquire_owned()
+            .await
+            .context("no calls are taken")?;
         let loaded = self.catalog.stage(call.stage, &call.component).await;
         let prepared = match loaded {
             Ok(prepared) => prepared,
@@ -136,26 +140,21 @@ impl StageExecutor {
         let _stop = StopOnDrop(control.stopper());
         let handle = tokio::runtime::Handle::current();
         // A component computes: on a thread of its own, so that it does not hold up others.
-        let mut running = tokio::task::spawn_blocking(move || {
+        let running = tokio::task::spawn_blocking(move || {
             handle.block_on(run(call, &prepared, scope, &around))
         });
-        let begun = Instant::now();
-        let most = Duration::from_secs(self.limits.silence_seconds);
-        loop {
-            let look = Duration::from_millis(250).min(most);
-            if let Ok(done) = tokio::time::timeout(look, &mut running).await {
-                return done.context("a stage's thread broke")?;
-            }
-            // A guarded component is never silent, because its engine looks at it all the time.
-            if pulse.silence() >= most {
-                let reason = format!(
-                    "stage {stage} computed for {} s without a word (limit silence_seconds)",
-                    most.as_secs()
-                );
-                (self.on_silence)(&reason);
-                return Ok(ended(failed(reason, Blame::Guest), begun.elapsed()));
-            }
-        }
+        let watch = Watch {
+            stage,
+            most: Duration::from_secs(self.limits.silence_seconds),
+            on_silence: Arc::clone(&self.on_silence),
+        };
+        // Watched to its end, and counted among the calls, also where its caller has gone away.
+        let watched = tokio::spawn(async move {
+            let executed = watch.to_end(running, &pulse).await;
+            drop(permit);
+            executed
+        });
+        watched.await.context("a stage's watcher broke")?
     }
 
     fn around(&self, control: Control, origin: Origin, transforms: &[Digest]) -> Around {
@@ -167,6 +166,40 @@ impl StageExecutor {
             pulse: Arc::new(Pulse::new(control, self.limits.wall_seconds)),
             origin,
             transforms: transforms.iter().copied().collect(),
+        }
+    }
+}
+
+/// Watches over a component that can't be interrupted.
+struct Watch {
+    stage: Stage,
+    most: Duration,
+    on_silence: OnSilence,
+}
+
+impl Watch {
+    /// The call's answer, or the end of a component that is silent for too long.
+    async fn to_end(
+        &self,
+        mut running: JoinHandle<anyhow::Result<Executed>>,
+        pulse: &Pulse,
+    ) -> anyhow::Result<Executed> {
+        let begun = Instant::now();
+        loop {
+            let look = Duration::from_millis(250).min(self.most);
+            if let Ok(done) = tokio::time::timeout(look, &mut running).await {
+                return done.context("a stage's thread broke")?;
+            }
+            // A guarded component is never silent, because its engine looks at it all the time.
+            if pulse.silence() >= self.most {
+                let reason = format!(
+                    "stage {} computed for {} s without a word (limit silence_seconds)",
+                    self.stage,
+                    self.most.as_secs()
+                );
+                (self.on_silence)(&reason);
+                return Ok(ended(failed(reason, Blame::Guest), begun.elapsed()));
+            }
         }
     }
 }

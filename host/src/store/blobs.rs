@@ -43,6 +43,19 @@ impl From<anyhow::Error> for BlobError {
     }
 }
 
+/// A blob as it was when it was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its address.
+    pub digest: Digest,
+    /// Bytes that it takes in the store.
+    pub size: u64,
+    /// When it was last written or touched: milliseconds since 1970, UTC.
+    pub used: u64,
+    /// Changes whenever it is written or touched.
+    pub mark: String,
+}
+
 /// Bytes whose address is their sha-256.
 #[async_trait]
 pub trait Blobs: Send + Sync {
@@ -56,6 +69,14 @@ pub trait Blobs: Send + Sync {
     /// Marks a blob as used now, so that garbage collection leaves it, and tells its size; none
     /// where there is no such blob.
     async fn touch(&self, digest: &Digest) -> anyhow::Result<Option<u64>>;
+
+    /// Blobs in order of their digests, after `after`; at most `limit`. Their bytes are not looked
+    /// at.
+    async fn list(&self, after: Option<&Digest>, limit: usize) -> anyhow::Result<Vec<Listed>>;
+
+    /// Deletes the blob if it was neither written nor touched since it was listed; false where it
+    /// was, or is not there.
+    async fn remove(&self, listed: &Listed) -> anyhow::Result<bool>;
 
     /// Writes a whole blob.
     async fn put(&self, bytes: &[u8]) -> anyhow::Result<Digest> {

@@ -18,7 +18,7 @@ mod records;
 
 use std::sync::Arc;
 
-pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs};
+pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs, Listed};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use local::{Local, Mode};
 pub use memory::{memory, memory_with};

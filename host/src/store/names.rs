@@ -49,6 +49,9 @@ pub(crate) fn check_queue(queue: &str) -> anyhow::Result<()> {
 pub(super) fn check_message(message: &Message) -> anyhow::Result<()> {
     let fits = (1..=MAX_KEY).contains(&message.id.len());
     anyhow::ensure!(fits, "the id of a message has 1 to {MAX_KEY} bytes");
+    if !message.group.is_empty() {
+        check_key(&message.group)?;
+    }
     anyhow::ensure!(
         message.body.len() <= MAX_BODY,
         "a message of {} bytes is larger than the {MAX_BODY} bytes that a queue takes",

@@ -12,6 +12,27 @@ pub struct Message {
     pub id: String,
     /// At most 48 KiB, the least that any backend takes.
     pub body: Vec<u8>,
+    /// What it belongs to, so that it is found and swept with the others of that; empty where it
+    /// belongs to nothing. As long and as plain as a record's key.
+    pub group: String,
+}
+
+impl Message {
+    /// A message that belongs to nothing.
+    pub fn new(id: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            id: id.into(),
+            body: body.into(),
+            group: String::new(),
+        }
+    }
+
+    /// The message as one of `group`.
+    #[must_use]
+    pub fn in_group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
 }
 
 /// A message on lease to one receiver.
@@ -33,7 +54,8 @@ pub trait Queues: Send + Sync {
     /// Sends a message that can be received after `delay`.
     async fn send(&self, queue: &str, message: &Message, delay: Duration) -> anyhow::Result<()>;
 
-    /// Leases the oldest message that can be received from one of `queues`, in their order.
+    /// Leases the message that has been there to be received for longest, from the first of
+    /// `queues` that has one. What it takes does not grow with the messages that wait.
     async fn receive(&self, queues: &[&str], lease: Duration) -> anyhow::Result<Option<Received>>;
 
     /// Extends the lease from now; false where it is lost.
@@ -50,6 +72,12 @@ pub trait Queues: Send + Sync {
 
     /// Deletes a message, leased or not; false where there is none with this id.
     async fn remove(&self, queue: &str, id: &str) -> anyhow::Result<bool>;
+
+    /// The messages of a group in all queues, leased ones included, each with its queue.
+    async fn of_group(&self, group: &str, limit: usize) -> anyhow::Result<Vec<(String, Message)>>;
+
+    /// Deletes the messages of a group in all queues, leased or not, and says how many.
+    async fn sweep(&self, group: &str) -> anyhow::Result<u64>;
 
     /// Names of the queues that hold messages, and how many each holds, in order of name.
     async fn counts(&self) -> anyhow::Result<Vec<(String, u64)>>;

@@ -6,10 +6,10 @@
 use std::{
     fs::{self, File},
     io::{self, ErrorKind, Read, Write},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 use super::folder::owner_only;
 use crate::{
     contract::Digest,
-    store::{BlobError, BlobReader, BlobWriter, Blobs},
+    store::{BlobError, BlobReader, BlobWriter, Blobs, Clock, Listed},
 };
 
 /// How much is gathered before a thread is asked to write it.
@@ -36,15 +36,19 @@ struct Places {
     store: PathBuf,
     blobs: PathBuf,
     unfinished: PathBuf,
+    lock: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 impl LocalBlobs {
     /// Makes the two folders where they are missing.
-    pub(super) fn open(store: &Path) -> anyhow::Result<Self> {
+    pub(super) fn open(store: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let places = Places {
             store: store.to_owned(),
             blobs: store.join("blobs"),
             unfinished: store.join("unfinished"),
+            lock: store.join("blobs.lock"),
+            clock,
         };
         for folder in [&places.blobs, &places.unfinished] {
             if !folder.is_dir() {
@@ -83,6 +87,83 @@ impl Places {
         }
     }
 
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.clock.now())
+    }
+
+    /// The lock between those who mark a blob as used and those who delete it: held for the look
+    /// and the change together.
+    fn lock(&self) -> io::Result<File> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        options.mode(0o600).open(&self.lock)
+    }
+
+    /// Marks a blob as used now; false where its file is no longer the one that is open.
+    fn mark_used(&self, file: &File, digest: &Digest) -> io::Result<bool> {
+        let lock = self.lock()?;
+        lock.lock_shared()?;
+        let there = match fs::metadata(self.path(digest)) {
+            Ok(there) => there,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let own = file.metadata()?;
+        let same = (own.dev(), own.ino()) == (there.dev(), there.ino());
+        if same {
+            file.set_modified(self.now())?;
+        }
+        Ok(same)
+    }
+
+    fn list(&self, after: Option<&Digest>, limit: usize) -> io::Result<Vec<Listed>> {
+        let mut listed = Vec::new();
+        let after_hex = after.map(ToString::to_string);
+        let mut folders = names(&self.blobs)?;
+        folders.retain(|name| name.len() == 2);
+        for folder in folders {
+            if after_hex
+                .as_ref()
+                .is_some_and(|after| after.get(..2) > Some(&folder))
+            {
+                continue;
+            }
+            for name in names(&self.blobs.join(&folder))? {
+                // What is not named so was not put here by us.
+                let Ok(digest) = format!("{folder}{name}").parse::<Digest>() else {
+                    continue;
+                };
+                if after.is_some_and(|after| digest <= *after) {
+                    continue;
+                }
+                if listed.len() >= limit {
+                    return Ok(listed);
+                }
+                // It may have been deleted since the folder was read.
+                if let Ok(data) = fs::metadata(self.path(&digest)) {
+                    listed.push(Listed {
+                        digest,
+                        size: data.len(),
+                        used: used(&data),
+                        mark: mark(&data),
+                    });
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    fn remove(&self, listed: &Listed) -> io::Result<bool> {
+        let path = self.path(&listed.digest);
+        let lock = self.lock()?;
+        lock.lock()?;
+        let unchanged = fs::metadata(&path).is_ok_and(|data| mark(&data) == listed.mark);
+        if unchanged {
+            fs::remove_file(path)?;
+        }
+        Ok(unchanged)
+    }
+
     /// Renames a finished file into its place. A file that is there is replaced by the same
     /// bytes: that marks it as used now, and heals it where it was damaged.
     fn settle(&self, file: NamedTempFile, digest: &Digest) -> io::Result<()> {
@@ -93,6 +174,7 @@ impl Places {
         }
         // Always: who made the folder may not have come to this yet.
         File::open(&self.blobs)?.sync_all()?;
+        file.as_file().set_modified(self.now())?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
@@ -121,6 +203,26 @@ impl Places {
         let found = Digest::from_bytes(hasher.finalize().into());
         Ok(Some((file, size, found)))
     }
+}
+
+/// What is in a folder, in order.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    let names = entries.iter().map(|entry| entry.file_name());
+    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn used(data: &fs::Metadata) -> u64 {
+    let modified = data.modified().unwrap_or(UNIX_EPOCH);
+    let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
+}
+
+/// A file that was written again is another file; one that was touched has another time.
+fn mark(data: &fs::Metadata) -> String {
+    format!("{}-{}-{}", data.ino(), data.mtime(), data.mtime_nsec())
 }
 
 #[async_trait]
@@ -167,21 +269,43 @@ impl Blobs for LocalBlobs {
         let (places, digest) = (Arc::clone(&self.0), *digest);
         tokio::task::spawn_blocking(move || {
             let place = places.path(&digest);
-            let opened = places
-                .digested(&digest)
-                .with_context(|| format!("cannot read {}", place.display()))?;
-            let Some((file, size, found)) = opened else {
-                return Ok(None);
-            };
-            if found != digest {
-                tracing::warn!(place = %place.display(), "a blob is damaged and will not be used");
-                return Ok(None);
+            loop {
+                let opened = places
+                    .digested(&digest)
+                    .with_context(|| format!("cannot read {}", place.display()))?;
+                let Some((file, size, found)) = opened else {
+                    return Ok(None);
+                };
+                if found != digest {
+                    tracing::warn!(place = %place.display(), "a blob is damaged and will not be used");
+                    return Ok(None);
+                }
+                let marked = places.mark_used(&file, &digest);
+                if marked.with_context(|| places.write_failed())? {
+                    return Ok(Some(size));
+                }
+                // Deleted or replaced while it was read: looked for again.
             }
-            file.set_modified(SystemTime::now())
-                .with_context(|| places.write_failed())?;
-            Ok(Some(size))
         })
         .await?
+    }
+
+    async fn list(&self, after: Option<&Digest>, limit: usize) -> anyhow::Result<Vec<Listed>> {
+        let (places, after) = (Arc::clone(&self.0), after.copied());
+        let listed = tokio::task::spawn_blocking(move || {
+            let listed = places.list(after.as_ref(), limit);
+            listed.with_context(|| format!("cannot read {}", places.blobs.display()))
+        });
+        listed.await?
+    }
+
+    async fn remove(&self, listed: &Listed) -> anyhow::Result<bool> {
+        let (places, listed) = (Arc::clone(&self.0), listed.clone());
+        let removed = tokio::task::spawn_blocking(move || {
+            let removed = places.remove(&listed);
+            removed.with_context(|| places.write_failed())
+        });
+        removed.await?
     }
 }
 

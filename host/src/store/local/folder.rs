@@ -63,7 +63,7 @@ impl Local {
         }
         // The version is checked before anything else is made or changed.
         let database = Arc::new(Database::open(&path)?);
-        let blobs = LocalBlobs::open(&path)?;
+        let blobs = LocalBlobs::open(&path, Arc::clone(&clock))?;
         if mode == Mode::Create {
             make_ignored(&path)?;
         }

@@ -4,6 +4,7 @@
 //! .septet/
 //!   septet.db            records and queues: SQLite, which several processes may share
 //!   blobs/ab/cdef…       a blob, under its sha-256
+//!   blobs.lock           between those who use a blob and those who delete it
 //!   unfinished/          blobs being written; swept of what a crash left
 //! ```
 //!

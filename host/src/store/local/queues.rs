@@ -10,7 +10,7 @@ use super::database::Database;
 use crate::store::{
     Clock, Message, Queues, Received,
     clock::millis,
-    names::{check_message, check_queue},
+    names::{check_key, check_message, check_queue},
 };
 
 /// Queues in SQLite.
@@ -60,10 +60,11 @@ impl Queues for LocalQueues {
         self.database
             .call(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "INSERT INTO messages (queue, id, body, visible_at, sent_at) \
-                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (queue, id) DO NOTHING",
+                    "INSERT INTO messages (queue, id, body, visible_at, sent_at, grp) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (queue, id) DO NOTHING",
                 )?;
-                statement.execute(params![queue, message.id, message.body, visible_at, now])?;
+                let Message { id, body, group } = message;
+                statement.execute(params![queue, id, body, visible_at, now, group])?;
                 Ok(())
             })
             .await
@@ -112,16 +113,10 @@ impl Queues for LocalQueues {
         self.database
             .call(move |connection| {
                 let mut statement = connection.prepare_cached(
-                    "SELECT id, body FROM messages WHERE queue = ?1 ORDER BY seq LIMIT ?2",
+                    "SELECT id, body, grp FROM messages WHERE queue = ?1 ORDER BY seq LIMIT ?2",
                 )?;
-                let message = |row: &rusqlite::Row<'_>| {
-                    Ok(Message {
-                        id: row.get(0)?,
-                        body: row.get(1)?,
-                    })
-                };
                 statement
-                    .query_map(params![queue, limit], message)?
+                    .query_map(params![queue, limit], message_of)?
                     .collect()
             })
             .await
@@ -135,6 +130,41 @@ impl Queues for LocalQueues {
                 let mut statement = connection
                     .prepare_cached("DELETE FROM messages WHERE queue = ?1 AND id = ?2")?;
                 Ok(statement.execute(params![queue, id])? > 0)
+            })
+            .await
+    }
+
+    async fn of_group(&self, group: &str, limit: usize) -> anyhow::Result<Vec<(String, Message)>> {
+        check_key(group)?;
+        let group = group.to_owned();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.database
+            .call(move |connection| {
+                let mut statement = connection.prepare_cached(
+                    "SELECT id, body, grp, queue FROM messages \
+                     WHERE grp = ?1 AND grp <> '' ORDER BY queue, seq LIMIT ?2",
+                )?;
+                let found = |row: &rusqlite::Row<'_>| Ok((row.get(3)?, message_of(row)?));
+                statement.query_map(params![group, limit], found)?.collect()
+            })
+            .await
+    }
+
+    async fn sweep(&self, group: &str) -> anyhow::Result<u64> {
+        check_key(group)?;
+        let group = group.to_owned();
+        self.database
+            .call(move |connection| {
+                // To look takes no lock, and mostly there is nothing.
+                let there = connection
+                    .prepare_cached("SELECT 1 FROM messages WHERE grp = ?1 AND grp <> '' LIMIT 1")?
+                    .exists([&group])?;
+                if !there {
+                    return Ok(0);
+                }
+                let mut statement = connection
+                    .prepare_cached("DELETE FROM messages WHERE grp = ?1 AND grp <> ''")?;
+                Ok(statement.execute([&group])? as u64)
             })
             .await
     }
@@ -155,7 +185,17 @@ impl Queues for LocalQueues {
     }
 }
 
-/// Leases the oldest message of `queue` that can be received.
+/// A message from the columns `id`, `body` and `grp`, which come first.
+fn message_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: row.get(0)?,
+        body: row.get(1)?,
+        group: row.get(2)?,
+    })
+}
+
+/// Leases the message of `queue` that has been there to be received for longest. It is the first
+/// of its index, however many wait.
 fn take(
     connection: &Connection,
     queue: &str,
@@ -163,11 +203,11 @@ fn take(
     until: i64,
 ) -> rusqlite::Result<Option<Received>> {
     const OLDEST: &str = "SELECT seq FROM messages WHERE queue = ?1 AND visible_at <= ?2 \
-                          ORDER BY seq LIMIT 1";
+                          ORDER BY visible_at, seq LIMIT 1";
     const LEASE: &str = "UPDATE messages \
                          SET visible_at = ?3, receipt = ?4, dequeue_count = dequeue_count + 1 \
                          WHERE seq = ?5 AND queue = ?1 AND visible_at <= ?2 \
-                         RETURNING id, body, dequeue_count";
+                         RETURNING id, body, grp, dequeue_count";
     // To look takes no lock, so that those who wait do not hinder those who work. Another may be
     // faster between looking and taking: then the next one is looked for.
     loop {
@@ -182,13 +222,10 @@ fn take(
         let received = connection
             .prepare_cached(LEASE)?
             .query_row(params![queue, now, until, receipt, seq], |row| {
-                let dequeue_count: i64 = row.get(2)?;
+                let dequeue_count: i64 = row.get(3)?;
                 Ok(Received {
                     queue: queue.to_owned(),
-                    message: Message {
-                        id: row.get(0)?,
-                        body: row.get(1)?,
-                    },
+                    message: message_of(row)?,
                     dequeue_count: u32::try_from(dequeue_count).unwrap_or(u32::MAX),
                     receipt: receipt.clone(),
                 })

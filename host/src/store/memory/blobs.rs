@@ -2,45 +2,115 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    ops::Bound,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 
 use crate::{
     contract::Digest,
-    store::{BlobError, BlobReader, BlobWriter, Blobs},
+    store::{BlobError, BlobReader, BlobWriter, Blobs, Clock, Listed},
 };
 
-type Kept = Arc<Mutex<BTreeMap<Digest, Arc<Vec<u8>>>>>;
-
 /// Blobs in memory.
+pub(super) struct MemoryBlobs(Arc<Shelf>);
+
+struct Shelf {
+    clock: Arc<dyn Clock>,
+    kept: Mutex<Kept>,
+}
+
 #[derive(Default)]
-pub(super) struct MemoryBlobs(Kept);
+struct Kept {
+    blobs: BTreeMap<Digest, Blob>,
+    /// How often any blob was written or touched.
+    uses: u64,
+}
+
+struct Blob {
+    bytes: Arc<Vec<u8>>,
+    used: u64,
+    mark: u64,
+}
+
+impl MemoryBlobs {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let kept = Mutex::default();
+        Self(Arc::new(Shelf { clock, kept }))
+    }
+}
+
+impl Shelf {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Marks a blob as used now, and makes it where there is none and its bytes are given.
+    fn used(&self, digest: Digest, bytes: Option<Vec<u8>>) -> Option<u64> {
+        let now = self.clock.now();
+        let mut kept = self.kept();
+        kept.uses += 1;
+        let mark = kept.uses;
+        if let Some(blob) = kept.blobs.get_mut(&digest) {
+            (blob.used, blob.mark) = (now, mark);
+            return Some(blob.bytes.len() as u64);
+        }
+        let bytes = Arc::new(bytes?);
+        let size = bytes.len() as u64;
+        let used = now;
+        kept.blobs.insert(digest, Blob { bytes, used, mark });
+        Some(size)
+    }
+}
 
 #[async_trait]
 impl Blobs for MemoryBlobs {
     async fn create(&self) -> anyhow::Result<Box<dyn BlobWriter>> {
         Ok(Box::new(Writer {
-            kept: Arc::clone(&self.0),
+            shelf: Arc::clone(&self.0),
             bytes: Vec::new(),
         }))
     }
 
     async fn open(&self, digest: &Digest) -> Result<Box<dyn BlobReader>, BlobError> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = kept.get(digest).ok_or(BlobError::Missing(*digest))?;
-        Ok(Box::new(Reader(Arc::clone(bytes))))
+        let kept = self.0.kept();
+        let blob = kept.blobs.get(digest).ok_or(BlobError::Missing(*digest))?;
+        Ok(Box::new(Reader(Arc::clone(&blob.bytes))))
     }
 
     async fn touch(&self, digest: &Digest) -> anyhow::Result<Option<u64>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(kept.get(digest).map(|bytes| bytes.len() as u64))
+        Ok(self.0.used(*digest, None))
+    }
+
+    async fn list(&self, after: Option<&Digest>, limit: usize) -> anyhow::Result<Vec<Listed>> {
+        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
+        let kept = self.0.kept();
+        let range = kept.blobs.range((start, Bound::Unbounded));
+        Ok(range
+            .take(limit)
+            .map(|(digest, blob)| Listed {
+                digest: *digest,
+                size: blob.bytes.len() as u64,
+                used: blob.used,
+                mark: blob.mark.to_string(),
+            })
+            .collect())
+    }
+
+    async fn remove(&self, listed: &Listed) -> anyhow::Result<bool> {
+        let mut kept = self.0.kept();
+        let there = kept.blobs.get(&listed.digest);
+        let unchanged = there.is_some_and(|blob| blob.mark.to_string() == listed.mark);
+        if unchanged {
+            kept.blobs.remove(&listed.digest);
+        }
+        Ok(unchanged)
     }
 }
 
 struct Writer {
-    kept: Kept,
+    shelf: Arc<Shelf>,
     bytes: Vec<u8>,
 }
 
@@ -54,8 +124,7 @@ impl BlobWriter for Writer {
     async fn finish(self: Box<Self>) -> anyhow::Result<(Digest, u64)> {
         let digest = Digest::of(&self.bytes);
         let size = self.bytes.len() as u64;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.entry(digest).or_insert(Arc::new(self.bytes));
+        self.shelf.used(digest, Some(self.bytes));
         Ok((digest, size))
     }
 }

@@ -16,7 +16,7 @@ pub fn memory() -> Store {
 /// An empty store in memory whose leases follow `clock`.
 pub fn memory_with(clock: Arc<dyn Clock>) -> Store {
     Store {
-        blobs: Arc::new(blobs::MemoryBlobs::default()),
+        blobs: Arc::new(blobs::MemoryBlobs::new(Arc::clone(&clock))),
         records: Arc::new(records::MemoryRecords::default()),
         queues: Arc::new(queues::MemoryQueues::new(clock)),
     }

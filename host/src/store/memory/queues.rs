@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::store::{
     Clock, Message, Queues, Received,
     clock::millis,
-    names::{check_message, check_queue},
+    names::{check_key, check_message, check_queue},
 };
 
 /// Queues in memory.
@@ -24,11 +24,13 @@ pub(super) struct MemoryQueues {
 struct State {
     queues: BTreeMap<String, Vec<Waiting>>,
     leases: u64,
+    sent: u64,
 }
 
 struct Waiting {
     message: Message,
     visible_at: u64,
+    sent: u64,
     dequeue_count: u32,
     receipt: Option<String>,
 }
@@ -68,11 +70,14 @@ impl Queues for MemoryQueues {
         check_message(message)?;
         let visible_at = self.clock.now() + millis(delay);
         let mut state = self.state();
+        state.sent += 1;
+        let sent = state.sent;
         let queue = state.queues.entry(queue.to_owned()).or_default();
         if !queue.iter().any(|waiting| waiting.message.id == message.id) {
             queue.push(Waiting {
                 message: message.clone(),
                 visible_at,
+                sent,
                 dequeue_count: 0,
                 receipt: None,
             });
@@ -88,7 +93,10 @@ impl Queues for MemoryQueues {
         for name in queues {
             check_queue(name)?;
             let queue = state.queues.get_mut(*name);
-            let ready = queue.and_then(|q| q.iter_mut().find(|w| w.visible_at <= now));
+            let ready = queue.and_then(|queue| {
+                let visible = queue.iter_mut().filter(|w| w.visible_at <= now);
+                visible.min_by_key(|w| (w.visible_at, w.sent))
+            });
             if let Some(waiting) = ready {
                 waiting.visible_at = now + millis(lease);
                 waiting.dequeue_count = waiting.dequeue_count.saturating_add(1);
@@ -144,6 +152,27 @@ impl Queues for MemoryQueues {
         let before = queue.len();
         queue.retain(|waiting| waiting.message.id != id);
         Ok(queue.len() < before)
+    }
+
+    async fn of_group(&self, group: &str, limit: usize) -> anyhow::Result<Vec<(String, Message)>> {
+        check_key(group)?;
+        let state = self.state();
+        let all = state.queues.iter().flat_map(|(name, queue)| {
+            let own = queue.iter().filter(|w| w.message.group == group);
+            own.map(|w| (name.clone(), w.message.clone()))
+        });
+        Ok(all.take(limit).collect())
+    }
+
+    async fn sweep(&self, group: &str) -> anyhow::Result<u64> {
+        check_key(group)?;
+        let mut swept = 0;
+        for queue in self.state().queues.values_mut() {
+            let before = queue.len();
+            queue.retain(|waiting| waiting.message.group != group);
+            swept += (before - queue.len()) as u64;
+        }
+        Ok(swept)
     }
 
     async fn counts(&self) -> anyhow::Result<Vec<(String, u64)>> {
