@@ -2,9 +2,12 @@
 //!
 //! # Layout
 //! - `once`: a command that waits for its run.
+//! - `wanted`: what a trigger asks for, and who makes a run of it.
 //!
 //! A trigger knows the pipeline and the stages and joins them. It must not know what a stage does.
 
 mod once;
+mod wanted;
 
 pub use once::{Once, Stages};
+pub use wanted::{Part, Requests, Wanted};
