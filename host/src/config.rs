@@ -2,6 +2,8 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+mod work;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -12,6 +14,8 @@ use anyhow::{Context, bail};
 use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
+
+pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
@@ -46,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) monitor: MonitorSettings,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
+    /// How the queues are worked off.
+    pub(crate) work: WorkSettings,
     /// What one call may take.
     pub(crate) limits: Limits,
 }
@@ -172,6 +178,8 @@ pub(crate) struct Environment {
     pub(crate) user: String,
     /// How the program was called, for commands that can be copied.
     pub(crate) program: String,
+    /// `SEPTET_FAILPOINT`: where a test of crashes ends the process, as `committed:3`.
+    pub(crate) failpoint: Option<(String, u32)>,
 }
 
 impl Environment {
@@ -193,11 +201,16 @@ impl Environment {
             .find_map(|name| env::var(name).ok().filter(|value| !value.is_empty()))
             .unwrap_or_else(|| "unknown".to_owned());
         let program = env::args_os().next();
+        let failpoint = env::var("SEPTET_FAILPOINT").ok();
         Self {
             store: path("SEPTET_STORE"),
             cache,
             user,
             program: program.map_or("septet".into(), |name| name.to_string_lossy().into_owned()),
+            failpoint: failpoint.map(|text| {
+                let (place, nth) = text.split_once(':').unwrap_or((&text, "1"));
+                (place.to_owned(), nth.parse().unwrap_or_default())
+            }),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod model;
 mod run;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use septet::contract::Stage;
 
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use run::{Run, Split, Task};
+pub(crate) use serve::{Serve, Work};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
 /// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
@@ -78,6 +80,10 @@ pub(crate) enum Command {
     Predict(Predict),
     /// Compare new rows with the ones a model was trained on
     Monitor(Monitor),
+    /// Work off the queues and begin runs, until a signal
+    Serve(Serve),
+    /// Work off the queues of some stages or all, until a signal
+    Work(Work),
     /// Run one stage alone on files, without a store
     Invoke(Invoke),
     /// List runs, or show one

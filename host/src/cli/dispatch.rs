@@ -7,14 +7,16 @@ use anyhow::Context as _;
 use super::{
     args::{Cli, Command},
     demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs, schema,
+    serve,
     session::Origin,
-    stages, train,
+    stages, train, work,
 };
 use crate::config::{Environment, Settings};
 
 /// Runs the command; an error is one line on standard error.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    logging::start(&cli.global);
+    let server = matches!(cli.command, Command::Serve(_) | Command::Work(_));
+    logging::start(&cli.global, server);
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -34,6 +36,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     }
     let settings = Settings::load(global.config.as_deref())?;
     let environment = Environment::read();
+    if let Some((place, nth)) = &environment.failpoint {
+        septet::failpoint::set(place, *nth)?;
+    }
     let origin = Origin {
         global,
         settings,
@@ -49,6 +54,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Run(run) => train::run(&origin, &run).await,
             Command::Predict(predict) => predict::predict(&origin, &predict).await,
             Command::Monitor(monitor) => monitor::monitor(&origin, &monitor).await,
+            Command::Serve(serve) => serve::serve(&origin, &serve).await,
+            Command::Work(work) => work::work(&origin, &work).await,
             Command::Invoke(invoke) => invoke::invoke(&origin, &invoke).await,
             Command::Runs(runs) => runs::runs(&origin, runs.command.as_ref()).await,
             Command::Models(models) => models::models(&origin, models.command.as_ref()).await,

@@ -9,9 +9,11 @@ use tracing_subscriber::{
 
 use super::args::{Global, LogFormat};
 
-/// Starts logging: warnings, or more with `-v`, or nothing of what libraries say below that.
-pub(crate) fn start(global: &Global) {
+/// Starts logging: warnings, or more with `-v`, or nothing of what libraries say below that. A
+/// `server` says what it does.
+pub(crate) fn start(global: &Global, server: bool) {
     let (others, ours) = match global.verbose {
+        0 if server => (LevelFilter::ERROR, LevelFilter::INFO),
         0 => (LevelFilter::ERROR, LevelFilter::WARN),
         1 => (LevelFilter::WARN, LevelFilter::INFO),
         2 => (LevelFilter::INFO, LevelFilter::DEBUG),

@@ -3,11 +3,12 @@
 //! # Layout
 //! - `args`: the words. - `dispatch`: from a word to its command.
 //! - `session`: store, stages and settings of one command.
+//! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `grants`, `init`: a command each.
 //! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
 //!   run.
-//! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`: lines.
+//! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`, `lines`: lines.
 //!
 //! It must not decide anything about data: that is the stages'.
 
@@ -20,6 +21,7 @@ mod drawing;
 mod grants;
 mod init;
 mod invoke;
+mod lines;
 mod logging;
 mod models;
 mod monitor;
@@ -31,11 +33,13 @@ mod queues;
 mod request;
 mod runs;
 mod schema;
+mod serve;
 mod session;
 mod source;
 mod stages;
 mod summary;
 mod train;
 mod training;
+mod work;
 
 pub(crate) use dispatch::run;

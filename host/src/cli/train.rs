@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use septet::{contract::Stage, pipeline::RunKind, store::Mode};
+use serde_json::json;
 
 use super::{
     args::Run,
@@ -20,6 +21,15 @@ pub(crate) async fn run(origin: &Origin, run: &Run) -> anyhow::Result<()> {
     let session = origin.session(Mode::Create).await?;
     prepare(&session, &drawing).await?;
     let request = train.request(&session).await?;
+    if run.detach {
+        let run = session.pipeline.start(request).await?;
+        if origin.global.json {
+            return output::json(&json!({ "run": run, "status": "pending" }));
+        }
+        return output::text_line(&format!(
+            "run {run} is queued: `septet serve` or `septet work` does it, `septet runs show {run}` tells"
+        ));
+    }
     let state = session.complete(request, Arc::clone(&drawing)).await?;
     let summary = Summary::of(&session.pipeline, &state).await?;
     let model = &summary.model.name;

@@ -262,7 +262,7 @@ impl Pipeline {
         if self.store.records.get(&key).await?.is_some() {
             queues.remove(queue, &message.id).await?;
         }
-        self.sent.notify_waiters();
+        self.sent.send_modify(|count| *count += 1);
         Ok(())
     }
 }

@@ -3,11 +3,11 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use anyhow::{Context, bail, ensure};
-use tokio::sync::Notify;
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::{
     commit::Commit,
@@ -29,7 +29,7 @@ pub struct Pipeline {
     pub(super) clock: Arc<dyn Clock>,
     requests: Arc<Mutex<Requests>>,
     /// Told when something was sent, for those in this process who wait for it.
-    pub(super) sent: Arc<Notify>,
+    pub(super) sent: Arc<watch::Sender<u64>>,
 }
 
 /// The requests of some runs, the one read last first.
@@ -69,9 +69,23 @@ impl Pipeline {
         Registry::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
     }
 
-    /// Comes back when something was sent by this process, or after `at_most`.
-    pub async fn wait_for_work(&self, at_most: Duration) {
-        let _ = tokio::time::timeout(at_most, self.sent.notified()).await;
+    /// Writes something small and takes it away again: fails where the store can't be written.
+    pub async fn probe(&self) -> anyhow::Result<()> {
+        self.store.blobs.put(b"probe").await?;
+        let key = format!("probe/{}", Uuid::now_v7());
+        self.store.records.create(&key, b"{}").await?;
+        self.store.records.delete(&key).await
+    }
+
+    /// Whether no run is unfinished.
+    pub async fn is_idle(&self) -> anyhow::Result<bool> {
+        let active = self.store.records.list("active/", None, 1).await?;
+        Ok(active.is_empty())
+    }
+
+    /// Changes with every message that this process sends: for those who wait for work.
+    pub fn sent(&self) -> watch::Receiver<u64> {
+        self.sent.subscribe()
     }
 
     /// The run with this identifier.

@@ -35,6 +35,9 @@ pub(crate) struct Run {
     /// For all randomness; the same seed gives the same bytes [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Only put the run into the queues: those who serve the store do the work
+    #[arg(long)]
+    pub(crate) detach: bool,
     /// Make the model champion whatever the gate says (the verdict is kept on record)
     #[arg(long)]
     pub(crate) promote: bool,

@@ -1,0 +1,38 @@
+//! The words of `septet serve` and `septet work`.
+
+use clap::Args;
+use septet::contract::Stage;
+
+/// `septet serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It works off the queues of the store, and begins runs as septet.toml says. SIGTERM or Ctrl-C stops it:
+what is begun is finished or, after the grace, handed back; a second one ends it at once. Whatever
+happens to it, another one on the same store goes on.
+
+Examples:
+  septet serve
+  septet serve --stages infer,monitor --store /var/lib/septet")]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) work: Work,
+}
+
+/// `septet work`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  septet work                            all stages
+  septet work --stages train,evaluate    only these, beside others on the same store
+  septet work --until-empty              end when nothing is left to do")]
+pub(crate) struct Work {
+    /// Only these stages; others are left to other processes on the store [default: all]
+    #[arg(long, value_name = "STAGES", value_delimiter = ',')]
+    pub(crate) stages: Vec<Stage>,
+    /// Invocations at once [default: as many as there are cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<usize>,
+    /// End when no run of the store is unfinished
+    #[arg(long)]
+    pub(crate) until_empty: bool,
+}
