@@ -3,13 +3,16 @@
 //! - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
 //! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
-//! - `registry`: the log of a model.
+//! - `ends`: runs that are begun once, cancelled, handed back. - `machine`: all of it by random
+//!   steps. - `registry`: the log of a model.
 
 mod backends;
 mod bench;
 mod conformance;
+mod ends;
 mod faults;
 mod folder;
+mod machine;
 mod model;
 mod pins;
 mod protocol;

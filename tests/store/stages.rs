@@ -43,6 +43,8 @@ pub struct Account {
     pub executed: Mutex<Vec<(Stage, u32)>>,
     pub script: Mutex<BTreeMap<Stage, VecDeque<Instead>>>,
     pub grants: Mutex<String>,
+    /// What train says on its queue, if not two bytes.
+    pub alert: Mutex<Vec<u8>>,
 }
 
 impl Account {
@@ -109,7 +111,10 @@ impl Stages {
                 content["quality"] = parameters["quality"].clone();
                 messages.push(StageMessage {
                     label: "alerts".to_owned(),
-                    body: vec![0, 255],
+                    body: match self.account.alert.lock().unwrap().as_slice() {
+                        [] => vec![0, 255],
+                        alert => alert.to_vec(),
+                    },
                     claim: None,
                 });
                 &["bundle"]

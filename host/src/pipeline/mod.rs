@@ -4,9 +4,11 @@
 //! - `run`, `invocation`, `plan`: what was asked for, one call of one stage, and which are due.
 //! - `pin`: what the model's name decides of a run: its schema, its split, its test files.
 //! - `record`, `commit`, `ledger`: what is written: once for each invocation, once for each work.
+//! - `doing`: who is at a work, so that several runs that need it have it done once.
 //! - `envelope`, `poison`: the messages, and those that came to nothing.
 //! - `start`, `cancel`: a run is created, once for each cause, and ended before it is done.
-//! - `publish`, `end`, `recover`, `worker`, `drain`: who does it, and again after a crash.
+//! - `worker`, `execute`, `drain`: who takes a message, and does one invocation.
+//! - `publish`, `end`, `recover`: what follows from a commit, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
 //! - `registry`: versions of models and their aliases, a log that only grows.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
@@ -27,9 +29,11 @@
 mod cancel;
 mod check;
 mod commit;
+mod doing;
 mod drain;
 mod end;
 mod envelope;
+mod execute;
 mod executor;
 mod invocation;
 mod ledger;

@@ -1,0 +1,140 @@
+//! A server that is told to stop.
+
+use std::time::{Duration, Instant};
+
+use super::process::{Process, assert_whole, keys, place, queue, work_off};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// Enough rows and trees for some seconds of training.
+fn slow(place: &crate::support::septet::Workplace) -> String {
+    let mut csv = "a,b,c,y\n".to_owned();
+    let mut draw = crate::support::draw::Draw(5);
+    for _ in 0..40_000 {
+        let mut share = || draw.next() % 10_000;
+        let (a, b, c) = (share(), share(), share());
+        csv.push_str(&format!("{a},{b},{c},{}\n", u8::from(a + b > c + 5000)));
+    }
+    place.write("slow.csv", csv);
+    let queued = place.septet(&[
+        "run",
+        "slow.csv",
+        "--target",
+        "y",
+        "--algorithm",
+        "random-forest",
+        "--param",
+        "n_estimators=600",
+        "--detach",
+        "--json",
+    ]);
+    queued.json()["run"].as_str().unwrap().to_owned()
+}
+
+fn wait_for(mut ready: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_mins(2);
+    while !ready() {
+        assert!(Instant::now() < until, "it does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn at_sigterm_what_is_begun_is_finished() {
+    let place = place();
+    for seed in 0..4 {
+        queue(&place, seed);
+    }
+    let mut process = Process::start(&place, &["work"], None);
+    process.ready();
+    wait_for(|| !keys(&place, "commits/").is_empty());
+    process.signal("TERM");
+    assert!(process.wait(SOON).unwrap().success());
+    let log = process.stderr();
+    assert!(log.contains("stopping"), "{log}");
+    // Nothing is on lease: another goes on at once.
+    let begun = Instant::now();
+    work_off(&place);
+    assert!(begun.elapsed() < SOON);
+    assert_whole(&place);
+}
+
+#[test]
+fn what_takes_longer_than_the_grace_is_handed_back() {
+    let place = place();
+    place.write("septet.toml", "[work]\ngrace = \"200ms\"\n");
+    let run = slow(&place);
+    let mut process = Process::start(&place, &["work"], None);
+    process.ready();
+    let train = format!("commits/{run}/preprocess");
+    wait_for(|| !keys(&place, &train).is_empty());
+    std::thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    process.signal("TERM");
+    let status = process.wait(SOON).unwrap();
+    assert!(status.success(), "{status:?}: {}", process.stderr());
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    // With a lease of 30 s, only what was handed back is taken up at once.
+    let begun = Instant::now();
+    let mut other = Process::start(&place, &["work"], None);
+    other.ready();
+    wait_for(|| keys(&place, "doing/").len() == 1);
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "it was not handed back"
+    );
+    // And cancelled, it ends at the kernel's next progress.
+    let cancelled = place.septet(&["runs", "cancel", &run]).ok();
+    assert!(
+        cancelled.stdout.contains("cancelled"),
+        "{}",
+        cancelled.stdout
+    );
+    wait_for(|| keys(&place, "doing/").is_empty());
+    other.signal("INT");
+    assert!(other.wait(SOON).unwrap().success());
+    assert_whole(&place);
+}
+
+#[test]
+fn the_second_signal_ends_it_at_once() {
+    let place = place();
+    let run = slow(&place);
+    let mut process = Process::start(&place, &["serve"], None);
+    process.ready();
+    let train = format!("commits/{run}/preprocess");
+    wait_for(|| !keys(&place, &train).is_empty());
+    std::thread::sleep(Duration::from_millis(200));
+    process.signal("TERM");
+    std::thread::sleep(Duration::from_millis(200));
+    let begun = Instant::now();
+    process.signal("TERM");
+    let status = process.wait(SOON).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert_eq!(status.code(), Some(128 + 15));
+    // What it had begun is taken up when its lease has run out.
+    place.septet(&["runs", "cancel", &run]).ok();
+    work_off(&place);
+    assert_whole(&place);
+}
+
+#[test]
+fn a_frozen_worker_comes_back_to_nothing() {
+    let place = place();
+    let run = slow(&place);
+    let mut frozen = Process::start(&place, &["work"], None);
+    frozen.ready();
+    let train = format!("commits/{run}/preprocess");
+    wait_for(|| !keys(&place, &train).is_empty());
+    std::thread::sleep(Duration::from_millis(200));
+    frozen.signal("STOP");
+    // Its lease of 400 ms runs out, and another does the work.
+    work_off(&place);
+    frozen.signal("CONT");
+    std::thread::sleep(Duration::from_secs(1));
+    frozen.signal("TERM");
+    assert!(frozen.wait(SOON).unwrap().success());
+    let commits = keys(&place, &format!("commits/{run}/train"));
+    assert_eq!(commits.len(), 1);
+    assert_whole(&place);
+}
