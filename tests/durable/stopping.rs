@@ -138,3 +138,44 @@ fn a_frozen_worker_comes_back_to_nothing() {
     assert_eq!(commits.len(), 1);
     assert_whole(&place);
 }
+
+#[test]
+fn a_stage_that_is_silent_for_too_long_ends_its_process() {
+    let place = place();
+    place.write("septet.toml", "[limits]\nsilence_seconds = 1\n");
+    // One step of linear algebra, in which nothing is reported, takes most of a minute.
+    let columns = 700;
+    let mut csv: String = (0..columns).map(|column| format!("c{column},")).collect();
+    csv.push_str("y\n");
+    let mut draw = crate::support::draw::Draw(9);
+    for _ in 0..2500 {
+        for _ in 0..=columns {
+            csv.push_str(&format!("{:.4},", draw.share()));
+        }
+        csv.pop();
+        csv.push('\n');
+    }
+    place.write("wide.csv", csv);
+    let queued = place.septet(&[
+        "run",
+        "wide.csv",
+        "--target",
+        "y",
+        "--algorithm",
+        "linear-regression",
+        "--detach",
+        "--json",
+    ]);
+    let run = queued.json()["run"].as_str().unwrap().to_owned();
+    let mut process = Process::start(&place, &["work"], None);
+    process.ready();
+    let status = process.wait(Duration::from_mins(2)).unwrap();
+    assert_eq!(status.code(), Some(75));
+    let log = process.stderr();
+    assert!(log.contains("limit silence_seconds"), "{log}");
+    // Its work is as if it had never begun.
+    assert!(keys(&place, &format!("commits/{run}/train")).is_empty());
+    place.septet(&["runs", "cancel", &run]).ok();
+    work_off(&place);
+    assert_whole(&place);
+}
