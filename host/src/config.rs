@@ -2,6 +2,8 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+mod key;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -44,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) train: TrainSettings,
     pub(crate) evaluate: EvaluateSettings,
     pub(crate) monitor: MonitorSettings,
+    pub(crate) encryption: EncryptionSettings,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// What one call may take.
@@ -114,6 +117,12 @@ pub(crate) struct MonitorSettings {
     pub(crate) min_rows: Option<u64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EncryptionSettings {
+    pub(crate) key_file: Option<PathBuf>,
+}
+
 impl Settings {
     /// The settings of `file`, or of septet.toml where none is named, or the defaults.
     pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
@@ -140,6 +149,8 @@ impl Settings {
         for file in files.chain(&mut preprocess.test) {
             *file = folder.join(&file);
         }
+        let key_file = settings.encryption.key_file;
+        settings.encryption.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
         Ok(settings)
@@ -166,6 +177,8 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
 pub(crate) struct Environment {
     /// `SEPTET_STORE`.
     pub(crate) store: Option<PathBuf>,
+    /// `SEPTET_STORE_KEY` and `SEPTET_STORE_KEY_FILE`.
+    pub(crate) store_key: key::KeyWords,
     /// Folder for native code: `SEPTET_CACHE`, else septet in `XDG_CACHE_HOME` or `~/.cache`.
     pub(crate) cache: Option<PathBuf>,
     /// Who is at work, for the alias log.
@@ -195,6 +208,7 @@ impl Environment {
         let program = env::args_os().next();
         Self {
             store: path("SEPTET_STORE"),
+            store_key: key::KeyWords::read(),
             cache,
             user,
             program: program.map_or("septet".into(), |name| name.to_string_lossy().into_owned()),

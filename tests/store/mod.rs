@@ -1,6 +1,7 @@
 //! The store's backends, and the pipeline over them.
 //!
 //! - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
+//! - `encryption`: what only an encrypted folder can.
 //! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
 //! - `registry`: the log of a model.
@@ -8,6 +9,7 @@
 mod backends;
 mod bench;
 mod conformance;
+mod encryption;
 mod faults;
 mod folder;
 mod model;
@@ -17,3 +19,5 @@ mod registry;
 mod runs;
 mod stages;
 mod troubles;
+
+pub use folder::contents;

@@ -4,7 +4,7 @@
 //! - `args`: the words. - `dispatch`: from a word to its command.
 //! - `session`: store, stages and settings of one command.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `grants`, `init`: a command each.
+//!   `queues`, `store`, `grants`, `init`: a command each.
 //! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
 //!   run.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`: lines.
@@ -34,6 +34,7 @@ mod schema;
 mod session;
 mod source;
 mod stages;
+mod store;
 mod summary;
 mod train;
 mod training;
