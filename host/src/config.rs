@@ -2,6 +2,7 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+mod key;
 mod work;
 
 use std::{
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) train: TrainSettings,
     pub(crate) evaluate: EvaluateSettings,
     pub(crate) monitor: MonitorSettings,
+    pub(crate) encryption: EncryptionSettings,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// How the queues are worked off.
@@ -120,6 +122,12 @@ pub(crate) struct MonitorSettings {
     pub(crate) min_rows: Option<u64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EncryptionSettings {
+    pub(crate) key_file: Option<PathBuf>,
+}
+
 impl Settings {
     /// The settings of `file`, or of septet.toml where none is named, or the defaults.
     pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<Self> {
@@ -146,6 +154,8 @@ impl Settings {
         for file in files.chain(&mut preprocess.test) {
             *file = folder.join(&file);
         }
+        let key_file = settings.encryption.key_file;
+        settings.encryption.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
         Ok(settings)
@@ -172,6 +182,8 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
 pub(crate) struct Environment {
     /// `SEPTET_STORE`.
     pub(crate) store: Option<PathBuf>,
+    /// `SEPTET_STORE_KEY` and `SEPTET_STORE_KEY_FILE`.
+    pub(crate) store_key: key::KeyWords,
     /// Folder for native code: `SEPTET_CACHE`, else septet in `XDG_CACHE_HOME` or `~/.cache`.
     pub(crate) cache: Option<PathBuf>,
     /// Who is at work, for the alias log.
@@ -204,6 +216,7 @@ impl Environment {
         let failpoint = env::var("SEPTET_FAILPOINT").ok();
         Self {
             store: path("SEPTET_STORE"),
+            store_key: key::KeyWords::read(),
             cache,
             user,
             program: program.map_or("septet".into(), |name| name.to_string_lossy().into_owned()),

@@ -1,4 +1,5 @@
-//! Figures and artifacts against independent oracles: scikit-learn, scipy and pyarrow.
+//! Figures and artifacts against independent oracles: scikit-learn, scipy, pyarrow and
+//! libsodium.
 
 use std::{path::Path, process::Command};
 
@@ -57,6 +58,11 @@ fn metrics_are_scikit_learns() {
 #[test]
 fn drift_statistics_are_scipys() {
     compare("drift.py", 15);
+}
+
+#[test]
+fn an_encrypted_store_opens_with_libsodium() {
+    compare("sealed.py", 60);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use septet::store::{Clock, Local, ManualClock, Mode, Store, memory_with};
+use septet::store::{Access, Local, ManualClock, Mode, Store, StoreKey, memory_with};
 use tempfile::TempDir;
 
 /// A fresh store, seen through two handles as two processes would see it.
@@ -25,7 +25,11 @@ impl Fresh {
 pub type Factory = fn() -> Fresh;
 
 /// All backends.
-pub const ALL: [(&str, Factory); 2] = [("memory", in_memory), ("local", in_folder)];
+pub const ALL: [(&str, Factory); 3] = [
+    ("memory", in_memory),
+    ("local", in_folder),
+    ("local, encrypted", encrypted),
+];
 
 fn in_memory() -> Fresh {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
@@ -40,13 +44,24 @@ fn in_memory() -> Fresh {
 }
 
 fn in_folder() -> Fresh {
+    in_folder_with(None)
+}
+
+fn encrypted() -> Fresh {
+    in_folder_with(Some(&StoreKey::random().unwrap()))
+}
+
+fn in_folder_with(key: Option<&StoreKey>) -> Fresh {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("store");
     let open = |mode| {
-        let clock: Arc<dyn Clock> = clock.clone();
-        let local = block_on(Local::open_with(&path, mode, clock)).unwrap();
-        local.store()
+        let access = Access {
+            mode,
+            clock: clock.clone(),
+            key: key.cloned(),
+        };
+        block_on(Local::open(&path, access)).unwrap().store()
     };
     let (one, two) = (open(Mode::Create), open(Mode::Existing));
     let unfinished = path.join("unfinished");

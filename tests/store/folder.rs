@@ -28,7 +28,7 @@ fn refusal(path: &Path, mode: Mode) -> String {
 }
 
 /// Every file under `path` with its bytes.
-fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -46,7 +46,7 @@ fn contents(path: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn blob_path(store: &Path, digest: &Digest) -> PathBuf {
+pub fn blob_path(store: &Path, digest: &Digest) -> PathBuf {
     let hex = digest.to_string();
     store.join("blobs").join(&hex[..2]).join(&hex[2..])
 }

@@ -1,6 +1,7 @@
 //! The store's backends, and the pipeline over them.
 //!
 //! - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
+//! - `encryption`: what only an encrypted folder can.
 //! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
 //! - `ends`: runs that are begun once, cancelled, handed back. - `machine`: all of it by random
@@ -9,6 +10,7 @@
 mod backends;
 mod bench;
 mod conformance;
+mod encryption;
 mod ends;
 mod faults;
 mod folder;
@@ -20,3 +22,5 @@ mod registry;
 mod runs;
 mod stages;
 mod troubles;
+
+pub use folder::contents;

@@ -115,6 +115,8 @@ impl Workplace {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("SEPTET_STORE")
+            .env_remove("SEPTET_STORE_KEY")
+            .env_remove("SEPTET_STORE_KEY_FILE")
             .env(
                 "SEPTET_CACHE",
                 Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),

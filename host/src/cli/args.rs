@@ -5,6 +5,7 @@
 mod model;
 mod run;
 mod serve;
+mod store;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use septet::contract::Stage;
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Work};
+pub(crate) use store::{Store, StoreCommand};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
 /// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     Stages(Stages),
     /// List queues; look into one, or replay its poison messages
     Queues(Queues),
+    /// Make a key for an encrypted store
+    Store(Store),
     /// Show what each stage may touch, and which grants were never used
     Grants,
     /// Write a septet.toml with every setting and what it means

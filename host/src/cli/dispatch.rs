@@ -9,7 +9,7 @@ use super::{
     demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs, schema,
     serve,
     session::Origin,
-    stages, train, work,
+    stages, store, train, work,
 };
 use crate::config::{Environment, Settings};
 
@@ -62,6 +62,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Schema(schema) => schema::schema(&origin, &schema.command).await,
             Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
+            Command::Store(store) => store::store(&origin, &store.command),
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_) | Command::Completions(_) => Ok(()),
         }

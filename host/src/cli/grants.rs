@@ -2,12 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use septet::{
-    contract::Stage,
-    pipeline::Pipeline,
-    stage::Capability,
-    store::{Local, Mode},
-};
+use septet::{contract::Stage, pipeline::Pipeline, stage::Capability, store::Mode};
 use serde_json::json;
 
 use super::{output, session::Origin};
@@ -32,7 +27,7 @@ pub(crate) async fn grants(origin: &Origin) -> anyhow::Result<()> {
     let grants = origin.grants()?;
     // Where there is no store, nothing was used yet.
     let usage = if origin.store().join("septet.db").exists() {
-        let local = Local::open(&origin.store(), Mode::Existing).await?;
+        let local = origin.local(Mode::Existing).await?;
         Some(Pipeline::new(local.store()).usage().await?)
     } else {
         None

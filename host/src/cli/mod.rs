@@ -5,7 +5,7 @@
 //! - `session`: store, stages and settings of one command.
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `grants`, `init`: a command each.
+//!   `queues`, `store`, `grants`, `init`: a command each.
 //! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
 //!   run.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`, `lines`: lines.
@@ -37,6 +37,7 @@ mod serve;
 mod session;
 mod source;
 mod stages;
+mod store;
 mod summary;
 mod train;
 mod training;

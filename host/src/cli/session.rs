@@ -8,7 +8,7 @@ use septet::{
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunRequest, RunState},
     stage::{Capability, Grants, StageExecutor},
-    store::{Local, Mode, Store},
+    store::{Access, Local, Mode, Store},
     trigger::Once,
 };
 
@@ -55,15 +55,25 @@ impl Origin {
         Ok(Arc::new(stages))
     }
 
+    /// The store's folder, opened with the key that is set, if any.
+    pub(crate) async fn local(&self, mode: Mode) -> anyhow::Result<Local> {
+        let key_file = self.settings.encryption.key_file.as_deref();
+        let access = Access {
+            key: self.environment.store_key.key(key_file)?,
+            ..Access::from(mode)
+        };
+        Local::open(&self.store(), access).await
+    }
+
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        let local = Local::open(&self.store(), Mode::Existing).await?;
+        let local = self.local(Mode::Existing).await?;
         Ok(Pipeline::new(local.store()))
     }
 
     /// Store and stages.
     pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
-        let local = Local::open(&self.store(), mode).await?;
+        let local = self.local(mode).await?;
         let store = local.store();
         let stages = self.stages(&store)?;
         Ok(Session {

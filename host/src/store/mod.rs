@@ -5,11 +5,13 @@
 //!   asked of a backend is to create a record where there is none: every store has it.
 //! - `memory`, `local`: the backends, a file per trait.
 //! - `clock`, `names`: what all backends share: the time, and what keys and queues are called.
+//! - `key`: what a store is encrypted with.
 //!
 //! This module must not know stages, runs or models: they are the pipeline's.
 
 mod blobs;
 mod clock;
+mod key;
 mod local;
 mod memory;
 mod names;
@@ -20,7 +22,8 @@ use std::sync::Arc;
 
 pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs, Listed};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use local::{Local, Mode};
+pub use key::StoreKey;
+pub use local::{Access, Local, Mode};
 pub use memory::{memory, memory_with};
 pub(crate) use names::check_queue;
 pub use names::{MAX_BODY, MAX_KEY, MAX_QUEUE};

@@ -1,12 +1,13 @@
 //! Blobs as files under their digest.
 //!
 //! A blob is written beside its place, synced, and renamed into it, so that what is found there is
-//! whole. It is checked on the very handle that is read from then on.
+//! whole. It is checked on the very handle that is read from then on. How bytes stand in a file is
+//! `content`'s matter: this module must not know whether they are encrypted.
 
 use std::{
     fs::{self, File},
-    io::{self, ErrorKind, Read, Write},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    io::{self, ErrorKind},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -14,17 +15,18 @@ use std::{
 
 use anyhow::Context;
 use async_trait::async_trait;
-use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::folder::owner_only;
+use super::{
+    content::{Content, Form},
+    folder::owner_only,
+    sealed_file::Unreadable,
+    writer::Writer,
+};
 use crate::{
     contract::Digest,
     store::{BlobError, BlobReader, BlobWriter, Blobs, Clock, Listed},
 };
-
-/// How much is gathered before a thread is asked to write it.
-const PIECE: usize = 256 << 10;
 
 /// What a crash left is swept when it is older than any write could be.
 const LEFT_OVER: Duration = Duration::from_hours(24);
@@ -32,22 +34,26 @@ const LEFT_OVER: Duration = Duration::from_hours(24);
 /// Blobs as files.
 pub(super) struct LocalBlobs(Arc<Places>);
 
-struct Places {
+/// Where blobs are, and how they are kept there.
+pub(super) struct Places {
     store: PathBuf,
     blobs: PathBuf,
-    unfinished: PathBuf,
+    /// Where they are while they are written.
+    pub(super) unfinished: PathBuf,
     lock: PathBuf,
+    pub(super) form: Form,
     clock: Arc<dyn Clock>,
 }
 
 impl LocalBlobs {
     /// Makes the two folders where they are missing.
-    pub(super) fn open(store: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(super) fn open(store: &Path, form: Form, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let places = Places {
             store: store.to_owned(),
             blobs: store.join("blobs"),
             unfinished: store.join("unfinished"),
             lock: store.join("blobs.lock"),
+            form,
             clock,
         };
         for folder in [&places.blobs, &places.unfinished] {
@@ -68,7 +74,7 @@ impl Places {
         self.blobs.join(folder).join(name)
     }
 
-    fn write_failed(&self) -> String {
+    pub(super) fn write_failed(&self) -> String {
         format!("cannot write to the store {}", self.store.display())
     }
 
@@ -166,7 +172,7 @@ impl Places {
 
     /// Renames a finished file into its place. A file that is there is replaced by the same
     /// bytes: that marks it as used now, and heals it where it was damaged.
-    fn settle(&self, file: NamedTempFile, digest: &Digest) -> io::Result<()> {
+    pub(super) fn settle(&self, file: NamedTempFile, digest: &Digest) -> io::Result<()> {
         let path = self.path(digest);
         let folder = path.parent().unwrap_or(&self.blobs);
         if !folder.is_dir() {
@@ -180,35 +186,38 @@ impl Places {
         File::open(folder)?.sync_all()
     }
 
-    /// An open file with the digest of what is in it; none where there is no file.
-    fn digested(&self, digest: &Digest) -> io::Result<Option<(File, u64, Digest)>> {
-        let mut file = match File::open(self.path(digest)) {
+    /// Opens a blob and looks at all of it.
+    fn look(&self, digest: &Digest) -> io::Result<Look> {
+        let file = match File::open(self.path(digest)) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Look::Missing),
             Err(error) => return Err(error),
         };
-        let mut hasher = Sha256::new();
-        let mut piece = vec![0; PIECE];
-        let mut size = 0;
-        loop {
-            let length = match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            hasher.update(piece.get(..length).unwrap_or_default());
-            size += length as u64;
+        let opened = self.form.open(file).and_then(|content| {
+            let (size, found) = content.digest()?;
+            Ok((content, size, found))
+        });
+        match opened {
+            Ok((content, size, found)) if found == *digest => Ok(Look::Whole(content, size)),
+            Ok(_) | Err(Unreadable::Damaged) => Ok(Look::Damaged),
+            Err(Unreadable::Io(error)) => Err(error),
         }
-        let found = Digest::from_bytes(hasher.finalize().into());
-        Ok(Some((file, size, found)))
     }
+}
+
+/// What is found under a digest.
+enum Look {
+    Missing,
+    /// Not what the digest says.
+    Damaged,
+    /// The blob and its size.
+    Whole(Content, u64),
 }
 
 /// What is in a folder, in order.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    let names = entries.iter().map(|entry| entry.file_name());
+    let names = entries.iter().map(fs::DirEntry::file_name);
     let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
     Ok(names)
@@ -228,35 +237,22 @@ fn mark(data: &fs::Metadata) -> String {
 #[async_trait]
 impl Blobs for LocalBlobs {
     async fn create(&self) -> anyhow::Result<Box<dyn BlobWriter>> {
-        let places = Arc::clone(&self.0);
-        let file = tokio::task::spawn_blocking(move || {
-            let file = NamedTempFile::new_in(&places.unfinished);
-            file.with_context(|| places.write_failed())
-        })
-        .await??;
-        Ok(Box::new(Writer {
-            places: Arc::clone(&self.0),
-            state: Some(State {
-                file,
-                hasher: Sha256::new(),
-                size: 0,
-            }),
-            gathered: Vec::new(),
-        }))
+        let writer = Writer::begin(Arc::clone(&self.0)).await?;
+        Ok(Box::new(writer))
     }
 
     async fn open(&self, digest: &Digest) -> Result<Box<dyn BlobReader>, BlobError> {
         let (places, digest) = (Arc::clone(&self.0), *digest);
         let place = places.path(&digest).display().to_string();
-        let opened = tokio::task::spawn_blocking(move || places.digested(&digest))
+        let opened = tokio::task::spawn_blocking(move || places.look(&digest))
             .await
             .map_err(anyhow::Error::from)?
             .with_context(|| format!("cannot read {place}"))?;
         match opened {
-            None => Err(BlobError::Missing(digest)),
-            Some((_, _, found)) if found != digest => Err(BlobError::Corrupt { digest, place }),
-            Some((file, size, _)) => Ok(Box::new(Reader {
-                file: Arc::new(file),
+            Look::Missing => Err(BlobError::Missing(digest)),
+            Look::Damaged => Err(BlobError::Corrupt { digest, place }),
+            Look::Whole(content, size) => Ok(Box::new(Reader {
+                content: Arc::new(content),
                 size,
                 place,
             })),
@@ -270,17 +266,18 @@ impl Blobs for LocalBlobs {
         tokio::task::spawn_blocking(move || {
             let place = places.path(&digest);
             loop {
-                let opened = places
-                    .digested(&digest)
+                let found = places
+                    .look(&digest)
                     .with_context(|| format!("cannot read {}", place.display()))?;
-                let Some((file, size, found)) = opened else {
-                    return Ok(None);
+                let (content, size) = match found {
+                    Look::Whole(content, size) => (content, size),
+                    Look::Missing => return Ok(None),
+                    Look::Damaged => {
+                        tracing::warn!(place = %place.display(), "a blob is damaged and will not be used");
+                        return Ok(None);
+                    }
                 };
-                if found != digest {
-                    tracing::warn!(place = %place.display(), "a blob is damaged and will not be used");
-                    return Ok(None);
-                }
-                let marked = places.mark_used(&file, &digest);
+                let marked = places.mark_used(content.file(), &digest);
                 if marked.with_context(|| places.write_failed())? {
                     return Ok(Some(size));
                 }
@@ -309,79 +306,8 @@ impl Blobs for LocalBlobs {
     }
 }
 
-/// The temporary file is deleted when this is dropped.
-struct State {
-    file: NamedTempFile,
-    hasher: Sha256,
-    size: u64,
-}
-
-impl State {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(())
-    }
-}
-
-struct Writer {
-    places: Arc<Places>,
-    /// None after a failed write, or while one is under way.
-    state: Option<State>,
-    gathered: Vec<u8>,
-}
-
-impl Writer {
-    fn take(&mut self) -> anyhow::Result<(State, Vec<u8>)> {
-        let state = self.state.take();
-        let state = state.context("an earlier write of this blob failed")?;
-        Ok((state, std::mem::take(&mut self.gathered)))
-    }
-}
-
-#[async_trait]
-impl BlobWriter for Writer {
-    async fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        anyhow::ensure!(self.state.is_some(), "an earlier write of this blob failed");
-        self.gathered.extend_from_slice(bytes);
-        if self.gathered.len() < PIECE {
-            return Ok(());
-        }
-        let (mut state, gathered) = self.take()?;
-        let written = tokio::task::spawn_blocking(move || {
-            let written = state.write(&gathered);
-            written.map(|()| (state, gathered))
-        });
-        let (state, mut gathered) = written.await?.with_context(|| self.places.write_failed())?;
-        gathered.clear();
-        self.gathered = gathered;
-        self.state = Some(state);
-        Ok(())
-    }
-
-    async fn finish(mut self: Box<Self>) -> anyhow::Result<(Digest, u64)> {
-        let (mut state, gathered) = self.take()?;
-        let places = Arc::clone(&self.places);
-        tokio::task::spawn_blocking(move || {
-            let State { file, hasher, size } = {
-                state
-                    .write(&gathered)
-                    .with_context(|| places.write_failed())?;
-                state
-            };
-            let digest = Digest::from_bytes(hasher.finalize().into());
-            places
-                .settle(file, &digest)
-                .with_context(|| places.write_failed())?;
-            Ok((digest, size))
-        })
-        .await?
-    }
-}
-
 struct Reader {
-    file: Arc<File>,
+    content: Arc<Content>,
     size: u64,
     place: String,
 }
@@ -397,12 +323,17 @@ impl BlobReader for Reader {
         if length == 0 {
             return Ok(Vec::new());
         }
-        let file = Arc::clone(&self.file);
+        let content = Arc::clone(&self.content);
         let read = tokio::task::spawn_blocking(move || {
             let mut bytes = vec![0; length as usize];
-            file.read_exact_at(&mut bytes, offset).map(|()| bytes)
+            content.read_exact_at(&mut bytes, offset).map(|()| bytes)
         });
-        read.await?
-            .with_context(|| format!("cannot read {}", self.place))
+        match read.await? {
+            Ok(bytes) => Ok(bytes),
+            Err(Unreadable::Damaged) => anyhow::bail!("{} was damaged while in use", self.place),
+            Err(Unreadable::Io(error)) => {
+                Err(error).with_context(|| format!("cannot read {}", self.place))
+            }
+        }
     }
 }

@@ -9,7 +9,11 @@ use std::{
 use anyhow::anyhow;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::schema::{self, Unfit};
+use super::{
+    encryption::Keys,
+    schema::{self, Unfit},
+};
+use crate::store::StoreKey;
 
 /// The database's file in the store's folder.
 pub(super) const DATABASE: &str = "septet.db";
@@ -24,8 +28,11 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the database, which is there but may be empty.
-    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+    /// Opens the database, which is there but may be empty, and the keys of an encrypted store.
+    pub(super) fn open(
+        folder: &Path,
+        key: Option<&StoreKey>,
+    ) -> anyhow::Result<(Self, Option<Keys>)> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(folder.join(DATABASE), flags);
         let explain = |unfit| match unfit {
@@ -33,11 +40,21 @@ impl Database {
             Unfit::Refused(line) => anyhow!(line),
         };
         let mut connection = connection.map_err(|error| explained(&error, folder))?;
-        configure(&mut connection, folder).map_err(explain)?;
-        Ok(Self {
+        let keys = configure(&mut connection, folder, key).map_err(explain)?;
+        let database = Self {
             folder: folder.to_owned(),
             connection: Mutex::new(connection),
-        })
+        };
+        Ok((database, keys))
+    }
+
+    /// What stands at `place` is not what was put there: in an encrypted store that can be told.
+    pub(super) fn damaged(&self, place: &str) -> anyhow::Error {
+        anyhow!(
+            "the store {} is damaged: {place} is not what was written there; restore the store \
+             from a copy",
+            self.folder.display()
+        )
     }
 
     /// Runs `work` on a thread that may block.
@@ -58,11 +75,15 @@ impl Database {
     }
 }
 
-/// The version is looked at before anything is written, the journal's mode included.
-fn configure(connection: &mut Connection, folder: &Path) -> Result<(), Unfit> {
+/// The version and the key are looked at before anything is written, the journal's mode included.
+fn configure(
+    connection: &mut Connection,
+    folder: &Path,
+    key: Option<&StoreKey>,
+) -> Result<Option<Keys>, Unfit> {
     connection.busy_timeout(PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(32);
-    schema::prepare(connection, folder)?;
+    let keys = schema::prepare(connection, folder, key)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Another process that is changing the mode answers "busy" at once, whatever the time-out.
     let begun = Instant::now();
@@ -70,14 +91,17 @@ fn configure(connection: &mut Connection, folder: &Path) -> Result<(), Unfit> {
         let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
         let wal = mode.is_ok_and(|mode: String| mode == "wal");
         if wal {
-            return Ok(());
+            return Ok(keys);
         }
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
             Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(10));
             }
             // A file system without shared memory keeps the old journal, which is as safe.
-            other => return Ok(other?),
+            other => {
+                other?;
+                return Ok(keys);
+            }
         }
     }
 }

@@ -12,11 +12,13 @@ use anyhow::Context;
 
 use super::{
     blobs::LocalBlobs,
+    content::Form,
     database::{DATABASE, Database},
     queues::LocalQueues,
     records::LocalRecords,
+    seal::Seal,
 };
-use crate::store::{Clock, Store, SystemClock};
+use crate::store::{Clock, Store, StoreKey, SystemClock};
 
 /// Whether a store may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,29 @@ pub enum Mode {
     Existing,
 }
 
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Access {
+    /// Whether it may be made.
+    pub mode: Mode,
+    /// What its leases follow.
+    pub clock: Arc<dyn Clock>,
+    /// A new store is encrypted with it; one that is there must have been made with it, or, where
+    /// there is none, without any.
+    pub key: Option<StoreKey>,
+}
+
+impl From<Mode> for Access {
+    /// With the machine's clock and without a key.
+    fn from(mode: Mode) -> Self {
+        Self {
+            mode,
+            clock: Arc::new(SystemClock),
+            key: None,
+        }
+    }
+}
+
 /// A store in a folder.
 pub struct Local {
     path: PathBuf,
@@ -35,14 +60,9 @@ pub struct Local {
 
 impl Local {
     /// Opens the store in the folder `path`.
-    pub async fn open(path: &Path, mode: Mode) -> anyhow::Result<Self> {
-        Self::open_with(path, mode, Arc::new(SystemClock)).await
-    }
-
-    /// Opens the store in the folder `path`; its leases follow `clock`.
-    pub async fn open_with(path: &Path, mode: Mode, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let path = path.to_owned();
-        tokio::task::spawn_blocking(move || Self::open_now(path, mode, clock)).await?
+    pub async fn open(path: &Path, access: impl Into<Access>) -> anyhow::Result<Self> {
+        let (path, access) = (path.to_owned(), access.into());
+        tokio::task::spawn_blocking(move || Self::open_now(path, access)).await?
     }
 
     /// The folder.
@@ -55,22 +75,27 @@ impl Local {
         self.store.clone()
     }
 
-    fn open_now(path: PathBuf, mode: Mode, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    fn open_now(path: PathBuf, access: Access) -> anyhow::Result<Self> {
+        let Access { mode, clock, key } = access;
         check_folder(&path, mode)?;
         if mode == Mode::Create {
             make_folder(&path)?;
             make_database(&path)?;
         }
-        // The version is checked before anything else is made or changed.
-        let database = Arc::new(Database::open(&path)?);
-        let blobs = LocalBlobs::open(&path, Arc::clone(&clock))?;
+        // The version and the key are checked before anything else is made or changed.
+        let (database, keys) = Database::open(&path, key.as_ref())?;
+        let database = Arc::new(database);
+        let records = Seal::new(keys.as_ref().map(|keys| &keys.records));
+        let bodies = Seal::new(keys.as_ref().map(|keys| &keys.messages));
+        let form = keys.map_or(Form::Plain, |keys| Form::Sealed(keys.blobs));
+        let blobs = LocalBlobs::open(&path, form, Arc::clone(&clock))?;
         if mode == Mode::Create {
             make_ignored(&path)?;
         }
         let store = Store {
             blobs: Arc::new(blobs),
-            records: Arc::new(LocalRecords::new(Arc::clone(&database))),
-            queues: Arc::new(LocalQueues::new(database, clock)),
+            records: Arc::new(LocalRecords::new(Arc::clone(&database), records)),
+            queues: Arc::new(LocalQueues::new(database, bodies, clock)),
         };
         Ok(Self { path, store })
     }

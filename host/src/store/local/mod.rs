@@ -11,15 +11,22 @@
 //! # Layout
 //! - `folder`: finds or makes the folder. - `schema`: the tables, and which version they have.
 //! - `database`: the connection and what its errors mean to a user.
-//! - `blobs`, `records`, `queues`: the traits.
+//! - `blobs`, `records`, `queues`: the traits. - `writer`: a blob being written.
+//! - `encryption`: whether the store is encrypted, and its keys. - `seal`: values in the database.
+//! - `content`: what is in a blob's file; `sealed_file`: where that is encrypted.
 //!
 //! All of it belongs to the user alone: folders 0700, files 0600.
 
 mod blobs;
+mod content;
 mod database;
+mod encryption;
 mod folder;
 mod queues;
 mod records;
 mod schema;
+mod seal;
+mod sealed_file;
+mod writer;
 
-pub use folder::{Local, Mode};
+pub use folder::{Access, Local, Mode};

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::database::Database;
+use super::{database::Database, seal::Seal};
 use crate::store::{
     Clock, Message, Queues, Received,
     clock::millis,
@@ -16,12 +16,29 @@ use crate::store::{
 /// Queues in SQLite.
 pub(super) struct LocalQueues {
     database: Arc<Database>,
+    seal: Seal,
     clock: Arc<dyn Clock>,
 }
 
 impl LocalQueues {
-    pub(super) fn new(database: Arc<Database>, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+    pub(super) fn new(database: Arc<Database>, seal: Seal, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            database,
+            seal,
+            clock,
+        }
+    }
+
+    /// A message out of what the database holds of it.
+    fn opened(&self, queue: &str, mut kept: Message) -> anyhow::Result<Message> {
+        let body = std::mem::take(&mut kept.body);
+        let Some(body) = self.seal.open(&place(queue, &kept), body) else {
+            let shown = kept.id.escape_debug();
+            let place = format!("the message '{shown}' of queue {queue}");
+            return Err(self.database.damaged(&place));
+        };
+        kept.body = body;
+        Ok(kept)
     }
 
     /// The time, and the time `later`, as SQLite keeps them.
@@ -55,7 +72,10 @@ impl Queues for LocalQueues {
     async fn send(&self, queue: &str, message: &Message, delay: Duration) -> anyhow::Result<()> {
         check_queue(queue)?;
         check_message(message)?;
-        let (queue, message) = (queue.to_owned(), message.clone());
+        let mut message = message.clone();
+        let body = std::mem::take(&mut message.body);
+        message.body = self.seal.seal(&place(queue, &message), body)?;
+        let queue = queue.to_owned();
         let (now, visible_at) = self.times(delay);
         self.database
             .call(move |connection| {
@@ -76,7 +96,8 @@ impl Queues for LocalQueues {
         }
         let queues: Vec<String> = queues.iter().map(|&queue| queue.to_owned()).collect();
         let (now, until) = self.times(lease);
-        self.database
+        let received = self
+            .database
             .call(move |connection| {
                 for queue in &queues {
                     if let Some(received) = take(connection, queue, now, until)? {
@@ -85,7 +106,15 @@ impl Queues for LocalQueues {
                 }
                 Ok(None)
             })
-            .await
+            .await?;
+        let Some(received) = received else {
+            return Ok(None);
+        };
+        let message = self.opened(&received.queue, received.message)?;
+        Ok(Some(Received {
+            message,
+            ..received
+        }))
     }
 
     async fn renew(&self, received: &Received, lease: Duration) -> anyhow::Result<bool> {
@@ -108,18 +137,21 @@ impl Queues for LocalQueues {
 
     async fn peek(&self, queue: &str, limit: usize) -> anyhow::Result<Vec<Message>> {
         check_queue(queue)?;
-        let queue = queue.to_owned();
+        let name = queue.to_owned();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.database
+        let kept: Vec<Message> = self
+            .database
             .call(move |connection| {
                 let mut statement = connection.prepare_cached(
                     "SELECT id, body, grp FROM messages WHERE queue = ?1 ORDER BY seq LIMIT ?2",
                 )?;
                 statement
-                    .query_map(params![queue, limit], message_of)?
+                    .query_map(params![name, limit], message_of)?
                     .collect()
             })
-            .await
+            .await?;
+        let messages = kept.into_iter();
+        messages.map(|kept| self.opened(queue, kept)).collect()
     }
 
     async fn remove(&self, queue: &str, id: &str) -> anyhow::Result<bool> {
@@ -138,7 +170,8 @@ impl Queues for LocalQueues {
         check_key(group)?;
         let group = group.to_owned();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.database
+        let kept: Vec<(String, Message)> = self
+            .database
             .call(move |connection| {
                 let mut statement = connection.prepare_cached(
                     "SELECT id, body, grp, queue FROM messages \
@@ -147,7 +180,12 @@ impl Queues for LocalQueues {
                 let found = |row: &rusqlite::Row<'_>| Ok((row.get(3)?, message_of(row)?));
                 statement.query_map(params![group, limit], found)?.collect()
             })
-            .await
+            .await?;
+        let messages = kept.into_iter().map(|(queue, kept)| {
+            let message = self.opened(&queue, kept)?;
+            Ok((queue, message))
+        });
+        messages.collect()
     }
 
     async fn sweep(&self, group: &str) -> anyhow::Result<u64> {
@@ -183,6 +221,11 @@ impl Queues for LocalQueues {
             })
             .await
     }
+}
+
+/// What a body is bound to: a message is a message of its queue and its group.
+fn place<'a>(queue: &'a str, message: &'a Message) -> [&'a str; 3] {
+    [queue, &message.id, &message.group]
 }
 
 /// A message from the columns `id`, `body` and `grp`, which come first.

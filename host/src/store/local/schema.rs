@@ -4,6 +4,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::encryption::{self, Keys};
+use crate::store::StoreKey;
+
 /// The version this program reads and writes. It is raised when an older program could misread or
 /// spoil what a newer one wrote.
 pub(super) const VERSION: i64 = 2;
@@ -74,29 +77,39 @@ enum Found {
     Current,
 }
 
-/// Checks the version; makes the tables in an empty database, and migrates older ones, which a
-/// program that is older still then refuses.
-pub(super) fn prepare(connection: &mut Connection, folder: &Path) -> Result<(), Unfit> {
-    if check(connection, folder)? == Found::Current {
-        return Ok(());
+/// Checks the version and the key; makes the tables in an empty database, and migrates older ones,
+/// which a program that is older still then refuses. Answers with the keys of an encrypted store.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    folder: &Path,
+    key: Option<&StoreKey>,
+) -> Result<Option<Keys>, Unfit> {
+    match check(connection, folder)? {
+        Found::Current => return encryption::unlock(connection, folder, key),
+        // They are from before there was encryption.
+        Found::Older(_) => encryption::refuse_plain(folder, key)?,
+        Found::Nothing => {}
     }
     // Two processes may be here at once: the second finds the first one's tables.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match check(&transaction, folder)? {
-        Found::Current => return Ok(()),
+    let keys = match check(&transaction, folder)? {
+        Found::Current => return encryption::unlock(&transaction, folder, key),
         Found::Nothing => {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
+            encryption::establish(&transaction, key)?
         }
         Found::Older(version) => {
             let done = usize::try_from(version - 1).unwrap_or(usize::MAX);
             for migration in MIGRATIONS.iter().skip(done) {
                 transaction.execute_batch(migration)?;
             }
+            encryption::unlock(&transaction, folder, key)?
         }
-    }
+    };
     transaction.pragma_update(None, "user_version", VERSION)?;
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(keys)
 }
 
 fn check(connection: &Connection, folder: &Path) -> Result<Found, Unfit> {
@@ -159,10 +172,10 @@ PRAGMA user_version = 1;
     fn an_older_store_becomes_one_of_today() {
         let mut older = Connection::open_in_memory().unwrap();
         older.execute_batch(FIRST).unwrap();
-        prepare(&mut older, Path::new("s")).unwrap();
-        prepare(&mut older, Path::new("s")).unwrap();
+        prepare(&mut older, Path::new("s"), None).unwrap();
+        prepare(&mut older, Path::new("s"), None).unwrap();
         let mut new = Connection::open_in_memory().unwrap();
-        prepare(&mut new, Path::new("s")).unwrap();
+        prepare(&mut new, Path::new("s"), None).unwrap();
         assert_eq!(shape(&older), shape(&new));
         let kept: (Vec<u8>, String, i64) = older
             .query_row("SELECT body, grp, visible_at FROM messages", [], |row| {
@@ -189,7 +202,7 @@ PRAGMA user_version = 1;
                 .pragma_update(None, "application_id", application)
                 .unwrap();
             other.pragma_update(None, "user_version", version).unwrap();
-            let refused = prepare(&mut other, Path::new("s"));
+            let refused = prepare(&mut other, Path::new("s"), None);
             assert!(matches!(refused, Err(Unfit::Refused(line)) if line.contains(word)));
         }
     }
