@@ -1,6 +1,6 @@
 //! The store's backends, and the pipeline over them.
 //!
-//! - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
+//! - `gc`: what nothing needs goes. - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
 //! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
 //! - `registry`: the log of a model.
@@ -10,6 +10,7 @@ mod bench;
 mod conformance;
 mod faults;
 mod folder;
+mod gc;
 mod model;
 mod pins;
 mod protocol;

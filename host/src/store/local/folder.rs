@@ -31,6 +31,7 @@ pub enum Mode {
 pub struct Local {
     path: PathBuf,
     store: Store,
+    database: Arc<Database>,
 }
 
 impl Local {
@@ -55,6 +56,11 @@ impl Local {
         self.store.clone()
     }
 
+    /// What is found to be wrong with the file of records and queues, a line each.
+    pub async fn check(&self) -> anyhow::Result<Vec<String>> {
+        self.database.check().await
+    }
+
     fn open_now(path: PathBuf, mode: Mode, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         check_folder(&path, mode)?;
         if mode == Mode::Create {
@@ -70,9 +76,13 @@ impl Local {
         let store = Store {
             blobs: Arc::new(blobs),
             records: Arc::new(LocalRecords::new(Arc::clone(&database))),
-            queues: Arc::new(LocalQueues::new(database, clock)),
+            queues: Arc::new(LocalQueues::new(Arc::clone(&database), clock)),
         };
-        Ok(Self { path, store })
+        Ok(Self {
+            path,
+            store,
+            database,
+        })
     }
 }
 
