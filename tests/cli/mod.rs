@@ -3,4 +3,5 @@
 mod bad_input;
 mod journey;
 mod replay;
+mod upkeep;
 mod walk;

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 
 use super::{
     args::{Cli, Command},
-    demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs, schema,
+    demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
+    schema,
     session::Origin,
-    stages, train,
+    stages, store, train,
 };
 use crate::config::{Environment, Settings};
 
@@ -55,6 +56,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Schema(schema) => schema::schema(&origin, &schema.command).await,
             Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
+            Command::Gc(gc) => gc::gc(&origin, &gc).await,
+            Command::Store(store) => store::store(&origin, &store.command).await,
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_) | Command::Completions(_) => Ok(()),
         }

@@ -4,7 +4,7 @@
 //! - `args`: the words. - `dispatch`: from a word to its command.
 //! - `session`: store, stages and settings of one command.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `grants`, `init`: a command each.
+//!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
 //! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
 //!   run.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`: lines.
@@ -17,10 +17,12 @@ mod dataset;
 mod demo;
 mod dispatch;
 mod drawing;
+mod gc;
 mod grants;
 mod init;
 mod invoke;
 mod logging;
+mod messages;
 mod models;
 mod monitor;
 mod output;
@@ -34,6 +36,7 @@ mod schema;
 mod session;
 mod source;
 mod stages;
+mod store;
 mod summary;
 mod train;
 mod training;
