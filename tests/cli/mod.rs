@@ -4,4 +4,5 @@ mod bad_input;
 mod encryption;
 mod journey;
 mod replay;
+mod upkeep;
 mod walk;

@@ -1,7 +1,7 @@
 //! The store's backends, and the pipeline over them.
 //!
-//! - `conformance`, `model`: what every backend does. - `folder`: what only a folder can suffer.
-//! - `encryption`: what only an encrypted folder can.
+//! - `conformance`, `model`: what every backend does. - `gc`: what nothing needs goes.
+//! - `folder`: what only a folder can suffer. - `encryption`: what only an encrypted one can.
 //! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
 //! - `ends`: runs that are begun once, cancelled, handed back. - `machine`: all of it by random
@@ -14,6 +14,7 @@ mod encryption;
 mod ends;
 mod faults;
 mod folder;
+mod gc;
 mod machine;
 mod model;
 mod pins;

@@ -16,7 +16,7 @@ use septet::contract::Stage;
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Work};
-pub(crate) use store::{Store, StoreCommand};
+pub(crate) use store::{Gc, Store, StoreCommand};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
 /// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
@@ -88,7 +88,7 @@ pub(crate) enum Command {
     Work(Work),
     /// Run one stage alone on files, without a store
     Invoke(Invoke),
-    /// List runs, or show one
+    /// List runs; show or cancel one
     Runs(Runs),
     /// List models; show, promote or roll back versions; read the alias log
     Models(Models),
@@ -96,9 +96,11 @@ pub(crate) enum Command {
     Schema(Schema),
     /// List the stages' components; show one, or check a component file
     Stages(Stages),
-    /// List queues; look into one, or replay its poison messages
+    /// List queues; look into one, replay its poison messages or delete them
     Queues(Queues),
-    /// Make a key for an encrypted store
+    /// Delete what nothing needs any more: blobs without a name, and old runs if told so
+    Gc(Gc),
+    /// Check a store, or make a key for an encrypted one
     Store(Store),
     /// Show what each stage may touch, and which grants were never used
     Grants,
@@ -233,8 +235,16 @@ pub(crate) struct Runs {
 /// What to do with runs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
+    /// List the newest runs; so does `septet runs` alone
+    List,
     /// Show one run: its stages, metrics and notes
     Show {
+        /// Its identifier, or enough of its beginning to tell it from the others
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
+    /// End a run before it is done; whoever works on it stops within seconds
+    Cancel {
         /// Its identifier, or enough of its beginning to tell it from the others
         #[arg(value_name = "RUN")]
         run: String,
@@ -278,14 +288,16 @@ pub(crate) struct Queues {
 /// What to do with queues.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueuesCommand {
+    /// List queues and how many messages each holds; so does `septet queues` alone
+    List,
     /// Show a queue's oldest messages and leave them there
     Peek {
         /// As `septet queues` lists it: train, train-poison, alerts, …
         #[arg(value_name = "QUEUE")]
         queue: String,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        limit: usize,
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
     },
     /// Take poison messages back into their runs and work them off
     Replay {
@@ -295,9 +307,13 @@ pub(crate) enum QueuesCommand {
         /// Only the message with this identifier
         #[arg(long, value_name = "ID")]
         id: Option<String>,
+        /// Only put them back: a running server or `septet work` does the rest
+        #[arg(long)]
+        detach: bool,
     },
     /// Delete messages that nobody needs any more: alerts, or what came to nothing
-    Remove {
+    #[command(alias = "remove")]
+    Purge {
         /// Any queue but a stage's own
         #[arg(value_name = "QUEUE")]
         queue: String,

@@ -6,8 +6,8 @@ use anyhow::Context as _;
 
 use super::{
     args::{Cli, Command},
-    demo, grants, init, invoke, logging, models, monitor, output, predict, queues, runs, schema,
-    serve,
+    demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
+    schema, serve,
     session::Origin,
     stages, store, train, work,
 };
@@ -62,7 +62,8 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Schema(schema) => schema::schema(&origin, &schema.command).await,
             Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
-            Command::Store(store) => store::store(&origin, &store.command),
+            Command::Gc(gc) => gc::gc(&origin, &gc).await,
+            Command::Store(store) => store::store(&origin, &store.command).await,
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_) | Command::Completions(_) => Ok(()),
         }

@@ -5,7 +5,7 @@
 //! - `session`: store, stages and settings of one command.
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `store`, `grants`, `init`: a command each.
+//!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
 //! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
 //!   run.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`, `lines`: lines.
@@ -18,11 +18,13 @@ mod dataset;
 mod demo;
 mod dispatch;
 mod drawing;
+mod gc;
 mod grants;
 mod init;
 mod invoke;
 mod lines;
 mod logging;
+mod messages;
 mod models;
 mod monitor;
 mod output;
@@ -41,6 +43,7 @@ mod store;
 mod summary;
 mod train;
 mod training;
+mod verify;
 mod work;
 
 pub(crate) use dispatch::run;

@@ -6,12 +6,12 @@ use septet::{
     pipeline::{Pipeline, Replayed, Status},
     store::Mode,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     args::QueuesCommand,
     drawing::Drawing,
-    output,
+    messages, output,
     session::{Origin, succeeded},
 };
 
@@ -21,13 +21,16 @@ const MOST: usize = 1000;
 /// Lists queues, or does what the command says.
 pub(crate) async fn queues(origin: &Origin, command: Option<&QueuesCommand>) -> anyhow::Result<()> {
     match command {
-        None => list(origin, &origin.existing().await?).await,
+        None | Some(QueuesCommand::List) => list(origin, &origin.existing().await?).await,
         Some(QueuesCommand::Peek { queue, limit }) => {
-            peek(origin, &origin.existing().await?, queue, *limit).await
+            let pipeline = origin.existing().await?;
+            messages::peek(origin, &pipeline, queue, usize::from(*limit)).await
         }
-        Some(QueuesCommand::Replay { queue, id }) => replay(origin, queue, id.as_deref()).await,
-        Some(QueuesCommand::Remove { queue, id }) => {
-            remove(origin, &origin.existing().await?, queue, id.as_deref()).await
+        Some(QueuesCommand::Replay { queue, id, detach }) => {
+            replay(origin, queue, id.as_deref(), *detach).await
+        }
+        Some(QueuesCommand::Purge { queue, id }) => {
+            purge(origin, &origin.existing().await?, queue, id.as_deref()).await
         }
     }
 }
@@ -54,65 +57,7 @@ async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
     ))
 }
 
-async fn peek(
-    origin: &Origin,
-    pipeline: &Pipeline,
-    queue: &str,
-    limit: usize,
-) -> anyhow::Result<()> {
-    let messages = match poison_of(queue) {
-        Some(stage) => poisoned(pipeline, stage, limit).await?,
-        None => waiting(pipeline, queue, limit).await?,
-    };
-    if origin.global.json {
-        return output::json(&json!({ "queue": queue, "messages": messages }));
-    }
-    if messages.is_empty() {
-        return output::text_line(&format!("the queue {queue} is empty"));
-    }
-    let text = |message: &Value, key: &str| match message.get(key) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    let header: &[&str] = match poison_of(queue) {
-        Some(_) => &["id", "when", "attempt", "run", "reason"],
-        None => &["id", "body"],
-    };
-    let rows = messages
-        .iter()
-        .map(|message| header.iter().map(|key| text(message, key)).collect());
-    output::text_line(&output::table(header, &[], rows.collect()))
-}
-
-async fn poisoned(pipeline: &Pipeline, stage: Stage, limit: usize) -> anyhow::Result<Vec<Value>> {
-    let poisoned = pipeline.poisoned(stage, limit).await?;
-    let message = |(id, poisoned): &(String, septet::pipeline::Poisoned)| {
-        let invocation = poisoned.invocation.as_ref();
-        json!({
-            "id": id,
-            "run": invocation.map(|invocation| &invocation.run),
-            "unit": invocation.map(|invocation| invocation.unit),
-            "when": poisoned.when,
-            "attempt": poisoned.attempt,
-            "reason": poisoned.reason,
-            "blame": poisoned.blame,
-        })
-    };
-    Ok(poisoned.iter().map(message).collect())
-}
-
-async fn waiting(pipeline: &Pipeline, queue: &str, limit: usize) -> anyhow::Result<Vec<Value>> {
-    let messages = pipeline.store().queues.peek(queue, limit).await?;
-    let message = |message: &septet::store::Message| {
-        let body = serde_json::from_slice(&message.body)
-            .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&message.body)));
-        json!({ "id": message.id, "body": body })
-    };
-    Ok(messages.iter().map(message).collect())
-}
-
-async fn remove(
+async fn purge(
     origin: &Origin,
     pipeline: &Pipeline,
     queue: &str,
@@ -120,16 +65,17 @@ async fn remove(
 ) -> anyhow::Result<()> {
     ensure!(
         queue.parse::<Stage>().is_err(),
-        "the messages of '{queue}' are work that waits: its run would wait for ever"
+        "the messages of '{queue}' are work that waits: its run would wait for ever; end a run \
+         with `septet runs cancel RUN`"
     );
     let queues = &pipeline.store().queues;
-    let mut removed = 0;
+    let mut purged = 0;
     if let Some(id) = id {
         ensure!(
             queues.remove(queue, id).await?,
             "the queue {queue} has no message {id}"
         );
-        removed = 1;
+        purged = 1;
     } else {
         loop {
             let messages = queues.peek(queue, MOST).await?;
@@ -137,44 +83,37 @@ async fn remove(
                 break;
             }
             for message in messages {
-                removed += u64::from(queues.remove(queue, &message.id).await?);
+                purged += u64::from(queues.remove(queue, &message.id).await?);
             }
         }
     }
     if origin.global.json {
-        return output::json(&json!({ "queue": queue, "removed": removed }));
+        return output::json(&json!({ "queue": queue, "purged": purged }));
     }
-    output::text_line(&format!("{removed} messages were removed from {queue}"))
+    output::text_line(&format!("{purged} messages were deleted from {queue}"))
 }
 
-/// The stage of a poison queue.
-fn poison_of(queue: &str) -> Option<Stage> {
-    queue.strip_suffix("-poison")?.parse().ok()
-}
-
-async fn replay(origin: &Origin, queue: &str, id: Option<&str>) -> anyhow::Result<()> {
-    let stage = poison_of(queue).with_context(|| {
+async fn replay(
+    origin: &Origin,
+    queue: &str,
+    id: Option<&str>,
+    detach: bool,
+) -> anyhow::Result<()> {
+    let stage = messages::poison_of(queue).with_context(|| {
         format!("'{queue}' is no poison queue: name one that ends in -poison, as `septet queues` lists it")
     })?;
-    let session = origin.session(Mode::Existing).await?;
-    let ids: Vec<String> = if let Some(id) = id {
-        vec![id.to_owned()]
-    } else {
-        let all = session.pipeline.poisoned(stage, MOST).await?;
-        all.into_iter().map(|(id, _)| id).collect()
-    };
-    let mut replayed = Vec::new();
-    for message in &ids {
-        match session.pipeline.replay(stage, message).await {
-            Ok(Replayed::Reopened(invocation)) => replayed.push(invocation.run),
-            Ok(Replayed::OutOfDate(_)) => {}
-            // One that can't be replayed must not keep the others.
-            Err(error) if id.is_none() => tracing::warn!("{error:#}"),
-            Err(error) => return Err(error),
+    if detach {
+        let runs = put_back(&origin.existing().await?, stage, id).await?;
+        if origin.global.json {
+            return output::json(&json!({ "queue": queue, "runs": runs }));
         }
+        return output::text_line(&format!(
+            "{} runs were put back: a running server or `septet work` goes on with them",
+            runs.len()
+        ));
     }
-    replayed.sort();
-    replayed.dedup();
+    let session = origin.session(Mode::Existing).await?;
+    let replayed = put_back(&session.pipeline, stage, id).await?;
     let mut ended = Vec::new();
     let mut failure = None;
     for run in &replayed {
@@ -194,4 +133,31 @@ async fn replay(origin: &Origin, queue: &str, id: Option<&str>) -> anyhow::Resul
         "{} runs were taken up again and are done",
         ended.len()
     ))
+}
+
+/// Puts poison messages back into their runs, and gives those.
+async fn put_back(
+    pipeline: &Pipeline,
+    stage: Stage,
+    id: Option<&str>,
+) -> anyhow::Result<Vec<String>> {
+    let ids: Vec<String> = if let Some(id) = id {
+        vec![id.to_owned()]
+    } else {
+        let all = pipeline.poisoned(stage, MOST).await?;
+        all.into_iter().map(|(id, _)| id).collect()
+    };
+    let mut replayed = Vec::new();
+    for message in &ids {
+        match pipeline.replay(stage, message).await {
+            Ok(Replayed::Reopened(invocation)) => replayed.push(invocation.run),
+            Ok(Replayed::OutOfDate(_)) => {}
+            // One that can't be replayed must not keep the others.
+            Err(error) if id.is_none() => tracing::warn!("{error:#}"),
+            Err(error) => return Err(error),
+        }
+    }
+    replayed.sort();
+    replayed.dedup();
+    Ok(replayed)
 }

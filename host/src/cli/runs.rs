@@ -1,6 +1,7 @@
 //! `septet runs`: what was run and what came of it.
 
-use septet::pipeline::{Pipeline, RunRequest, RunSummary, StageRow};
+use anyhow::{bail, ensure};
+use septet::pipeline::{Pipeline, RunRequest, RunSummary, StageRow, Status};
 use serde_json::json;
 
 use super::{args::RunsCommand, output, parts, session::Origin, summary};
@@ -8,12 +9,13 @@ use super::{args::RunsCommand, output, parts, session::Origin, summary};
 /// Runs that are listed.
 const LISTED: usize = 50;
 
-/// Lists runs, or shows one.
+/// Lists runs, or shows or cancels one.
 pub(crate) async fn runs(origin: &Origin, command: Option<&RunsCommand>) -> anyhow::Result<()> {
     let pipeline = origin.existing().await?;
     match command {
-        None => list(origin, &pipeline).await,
+        None | Some(RunsCommand::List) => list(origin, &pipeline).await,
         Some(RunsCommand::Show { run }) => show(origin, &pipeline, run).await,
+        Some(RunsCommand::Cancel { run }) => cancel(origin, &pipeline, run).await,
     }
 }
 
@@ -44,6 +46,27 @@ async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
         "run", "created", "kind", "model", "status", "seconds", "data",
     ];
     output::text_line(&output::table(&header, &["seconds"], rows.collect()))
+}
+
+async fn cancel(origin: &Origin, pipeline: &Pipeline, run: &str) -> anyhow::Result<()> {
+    let id = pipeline.find(run).await?;
+    let before = pipeline.state(&id).await?.status();
+    ensure!(
+        !before.is_final(),
+        "run {id} is {} already: there is nothing to cancel",
+        before.name()
+    );
+    let status = pipeline.cancel(&id, &origin.environment.user).await?;
+    if status != Status::Cancelled {
+        bail!(
+            "run {id} was {} before it could be cancelled",
+            status.name()
+        );
+    }
+    if origin.global.json {
+        return output::json(&json!({ "run": id, "status": status.name() }));
+    }
+    output::text_line(&format!("run {id} is {}", status.name()))
 }
 
 fn object(run: &RunSummary) -> serde_json::Value {

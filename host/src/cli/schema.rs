@@ -133,6 +133,9 @@ async fn accept(
         Some(before) => changes(&read(pipeline, before).await?, &after),
         None => Vec::new(),
     };
+    // It may be an old run's, and so about to be deleted: it is in use from now on.
+    let held = pipeline.store().blobs.touch(&schema.digest).await?;
+    ensure!(held.is_some(), "the schema is not in the store any more");
     let who = &origin.environment.user;
     let registry = pipeline.registry();
     let accepted = registry.accept_schema(name, schema, who, reason).await?;

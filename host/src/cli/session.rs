@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
-    pipeline::{Pipeline, RunRequest, RunState},
+    pipeline::{Pipeline, RunRequest, RunState, Status},
     stage::{Capability, Grants, StageExecutor},
     store::{Access, Local, Mode, Store},
     trigger::Once,
@@ -153,8 +153,10 @@ pub(crate) fn succeeded(state: RunState) -> anyhow::Result<RunState> {
     };
     let data = data.unwrap_or_default();
     let reason = failed.reason().unwrap_or("no reason was given");
-    if state.status() == septet::pipeline::Status::Rejected {
-        anyhow::bail!("{data}: {reason}");
+    match state.status() {
+        Status::Rejected => anyhow::bail!("{data}: {reason}"),
+        Status::Cancelled => anyhow::bail!("{data}: the run was {reason}"),
+        _ => {}
     }
     anyhow::bail!("{data}: stage {stage} failed: {reason}")
 }

@@ -15,12 +15,14 @@ use super::{
     args::StoreCommand,
     output::{json, text_line},
     session::Origin,
+    verify,
 };
 
 /// Does what was typed.
-pub(crate) fn store(origin: &Origin, command: &StoreCommand) -> anyhow::Result<()> {
+pub(crate) async fn store(origin: &Origin, command: &StoreCommand) -> anyhow::Result<()> {
     match command {
         StoreCommand::Key { out } => key(origin, out),
+        StoreCommand::Verify => verify::verify(origin).await,
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) struct Work {
     pub(super) proposals: Vec<Proposal>,
 }
 
-fn key_of(work: &Digest) -> String {
+/// The key of a work's record.
+pub(super) fn key_of(work: &Digest) -> String {
     format!("work/{work}")
 }
 
@@ -94,21 +95,29 @@ pub(super) async fn enter(store: &Store, commit: &Commit) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The work, if it was done and all of its outputs are still there; they are marked as used.
+/// The work, if it was done and all of its outputs and claims are still there; they are marked as used.
 pub(super) async fn find(store: &Store, key: &Digest) -> anyhow::Result<Option<Work>> {
     let record_key = key_of(key);
     let work: Option<Work> = record::get(store.records.as_ref(), &record_key).await?;
     let Some(work) = work else {
         return Ok(None);
     };
-    for output in &work.outcome.outputs {
-        if store.blobs.touch(&output.digest).await? != Some(output.size) {
+    let outputs = work.outcome.outputs.iter().map(|o| (o.digest, o.size));
+    let claims = work.messages.iter().filter_map(|m| m.claim);
+    for (digest, size) in outputs.chain(claims.map(|claim| (claim.digest, claim.size))) {
+        if store.blobs.touch(&digest).await? != Some(size) {
             // It will be done again, and entered again.
             store.records.delete(&record_key).await?;
             return Ok(None);
         }
     }
     Ok(Some(work))
+}
+
+/// Whether `run` is who did this work, as the ledger has it.
+pub(super) async fn entered_by(store: &Store, key: &Digest, run: &str) -> anyhow::Result<bool> {
+    let work: Option<Work> = record::get(store.records.as_ref(), &key_of(key)).await?;
+    Ok(work.is_some_and(|work| work.by.run == run))
 }
 
 #[cfg(test)]

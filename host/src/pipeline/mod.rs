@@ -11,6 +11,8 @@
 //! - `publish`, `end`, `recover`: what follows from a commit, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
 //! - `registry`: versions of models and their aliases, a log that only grows.
+//! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
+//! - `verify`: whether the store is whole.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
 //! - `executor`, `observer`: what the pipeline needs of the stages, and who watches.
 //!
@@ -35,6 +37,8 @@ mod end;
 mod envelope;
 mod execute;
 mod executor;
+mod forget;
+mod gc;
 mod invocation;
 mod ledger;
 mod observer;
@@ -47,15 +51,18 @@ mod record;
 mod recover;
 pub mod registry;
 mod report;
+mod roots;
 mod run;
 mod start;
 mod state;
+mod verify;
 mod view;
 mod worker;
 
 pub use commit::{Commit, Ending};
 pub use envelope::{Asked, trace_of};
 pub use executor::{Executor, Progress};
+pub use gc::{Collect, Collected};
 pub use invocation::Invocation;
 pub use ledger::CONTRACT;
 pub use observer::{Observer, Silent};
@@ -67,5 +74,6 @@ pub use registry::{ModelRef, Registry, Selector};
 pub use report::{RunSummary, StageRow};
 pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
 pub use state::{RunState, Status};
+pub use verify::{Problem, Verified};
 pub use view::Pipeline;
 pub use worker::Worker;

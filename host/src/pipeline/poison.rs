@@ -73,6 +73,12 @@ pub(super) fn poison_queue(stage: Stage) -> String {
     format!("{stage}-poison")
 }
 
+/// What a message of a poison queue once asked for; none where it is none of ours.
+pub(super) fn invocation_of(body: &[u8]) -> Option<Invocation> {
+    let poisoned: Poisoned = decode(body, KIND).ok()?;
+    poisoned.invocation
+}
+
 impl Pipeline {
     /// Sets a final failure aside.
     pub(super) async fn poison(&self, commit: &Commit) -> anyhow::Result<()> {

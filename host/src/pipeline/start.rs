@@ -1,11 +1,14 @@
 //! A run is created, once for each cause.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::{
+    forget::forgotten_key,
     plan, record,
     run::RunRequest,
     state::{RunState, active_key, run_key},
@@ -13,11 +16,14 @@ use super::{
 };
 use crate::contract::Digest;
 
+/// How many blobs are touched at once.
+const AT_ONCE: usize = 16;
+
 /// The run that a cause has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Started {
-    run: String,
+pub(super) struct Started {
+    pub(super) run: String,
 }
 
 impl Pipeline {
@@ -60,15 +66,21 @@ impl Pipeline {
         }
     }
 
+    /// A run that was forgotten was there: its cause does not begin it again.
     async fn is_there(&self, run: &str) -> anyhow::Result<bool> {
         let records = self.store.records.as_ref();
-        Ok(records.get(&run_key(run)).await?.is_some()
-            || records.get(&active_key(run)).await?.is_some())
+        for key in [run_key(run), active_key(run), forgotten_key(run)] {
+            if records.get(&key).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn start_as(&self, run: &str, request: RunRequest) -> anyhow::Result<()> {
         let mut request = request.complete()?;
         self.pin(&mut request).await?;
+        self.hold(&request).await?;
         let records = self.store.records.as_ref();
         // The active record comes first and holds the whole request: after a crash behind it the
         // recoverer does the rest, and after one before it there is no run.
@@ -81,6 +93,46 @@ impl Pipeline {
         }
         Ok(())
     }
+
+    /// Marks the run's data as used before anything names them: they may have been put into the
+    /// store long ago, and so be about to be deleted.
+    async fn hold(&self, request: &RunRequest) -> anyhow::Result<()> {
+        let sources = request.sources.iter();
+        let mut parts: BTreeMap<Digest, &str> = sources
+            .map(|source| (source.artifact.digest, source.label.as_str()))
+            .collect();
+        let schema = request.declared.iter();
+        parts.extend(schema.map(|schema| (schema.digest, "the declared schema")));
+        let mut tasks = JoinSet::new();
+        for digest in parts.keys().copied() {
+            if tasks.len() >= AT_ONCE {
+                held(tasks.join_next().await, &parts)?;
+            }
+            let blobs = Arc::clone(&self.store.blobs);
+            tasks.spawn(async move { (digest, blobs.touch(&digest).await) });
+        }
+        while !tasks.is_empty() {
+            held(tasks.join_next().await, &parts)?;
+        }
+        Ok(())
+    }
+}
+
+/// A blob that was touched, and how that went.
+type Touched = (Digest, anyhow::Result<Option<u64>>);
+
+fn held(
+    task: Option<Result<Touched, JoinError>>,
+    parts: &BTreeMap<Digest, &str>,
+) -> anyhow::Result<()> {
+    let Some(task) = task else { return Ok(()) };
+    let (digest, touched) = task?;
+    let label = parts.get(&digest).copied().unwrap_or_default();
+    ensure!(
+        touched?.is_some(),
+        "{label}: its bytes ({digest}) are not in the store any more: put them in again"
+    );
+    Ok(())
 }
 
 /// A cause may be any text.

@@ -14,6 +14,7 @@ use super::{
     record,
     registry::Registry,
     report::{RunSummary, StageRow},
+    roots::walk_after,
     run::RunRequest,
     state::{RunState, run_key},
 };
@@ -111,6 +112,13 @@ impl Pipeline {
         Ok(request)
     }
 
+    /// What a run was asked to do is not to be kept at hand any more.
+    pub(super) fn let_go(&self, run: &str) {
+        let requests = self.requests.lock();
+        let mut requests = requests.unwrap_or_else(PoisonError::into_inner);
+        requests.retain(|(id, _)| id != run);
+    }
+
     /// The identifier of the one run that begins with `beginning`.
     pub async fn find(&self, beginning: &str) -> anyhow::Result<String> {
         let shown = beginning.escape_debug();
@@ -129,12 +137,8 @@ impl Pipeline {
 
     /// The newest runs, the last one first.
     pub async fn runs(&self, limit: usize) -> anyhow::Result<Vec<RunSummary>> {
-        let records = self.store.records.as_ref();
-        let all = record::list(records, "runs/").await?;
         let mut runs = Vec::new();
-        // Identifiers begin with the time.
-        for entry in all.iter().rev().take(limit) {
-            let id = entry.key.trim_start_matches("runs/");
+        for id in &self.newest(limit).await? {
             // A run that a newer septet wrote, say, must not hide the others.
             match self.state(id).await {
                 Ok(state) => runs.push(RunSummary::of(&state)),
@@ -142,6 +146,32 @@ impl Pipeline {
             }
         }
         Ok(runs)
+    }
+
+    /// The identifiers of the newest runs, the last one first.
+    ///
+    /// They begin with the time, and records are listed forwards only: those since an hour ago are
+    /// looked at, then those since 16, and so on until there are enough. What it takes grows with
+    /// `limit` and with how unevenly runs come, and not with all runs there are.
+    async fn newest(&self, limit: usize) -> anyhow::Result<VecDeque<String>> {
+        let records = self.store.records.as_ref();
+        let mut span = 3_600_000_u64;
+        loop {
+            let from = self.clock.now().saturating_sub(span);
+            let beginning = format!("{:08x}-{:04x}", from >> 16, from & 0xffff);
+            let after = (from > 0).then(|| run_key(&beginning));
+            let mut ids = VecDeque::new();
+            walk_after(records, "runs/", after, |entry| {
+                ids.push_front(entry.key.trim_start_matches("runs/").to_owned());
+                ids.truncate(limit);
+                Ok(())
+            })
+            .await?;
+            if ids.len() >= limit || from == 0 {
+                return Ok(ids);
+            }
+            span = span.saturating_mul(16);
+        }
     }
 
     /// What is known of each stage of a run, in order.
@@ -167,14 +197,16 @@ impl Pipeline {
     /// How often each stage called each capability, over all runs: what was executed counts.
     pub async fn usage(&self) -> anyhow::Result<BTreeMap<Stage, BTreeMap<String, u64>>> {
         let records = self.store.records.as_ref();
-        let commits: Vec<Commit> = record::all(records, "commits/").await?;
         let mut usage: BTreeMap<Stage, BTreeMap<String, u64>> = BTreeMap::new();
-        for commit in commits {
+        walk_after(records, "commits/", None, |entry| {
+            let commit: Commit = record::decode(&entry.key, &entry.value)?;
             let stage = usage.entry(commit.invocation.stage).or_default();
             for (capability, count) in commit.used {
                 *stage.entry(capability).or_default() += count;
             }
-        }
+            Ok(())
+        })
+        .await?;
         Ok(usage)
     }
 }

@@ -57,6 +57,17 @@ impl Database {
         )
     }
 
+    /// What SQLite finds to be wrong with the file, a line each.
+    pub(super) async fn check(self: &Arc<Self>) -> anyhow::Result<Vec<String>> {
+        self.call(|connection| {
+            let mut check = connection.prepare("PRAGMA integrity_check(100)")?;
+            let lines = check.query_map([], |row| row.get(0))?;
+            let lines: Vec<String> = lines.collect::<rusqlite::Result<_>>()?;
+            Ok(lines.into_iter().filter(|line| line != "ok").collect())
+        })
+        .await
+    }
+
     /// Runs `work` on a thread that may block.
     pub(super) async fn call<T, F>(self: &Arc<Self>, work: F) -> anyhow::Result<T>
     where

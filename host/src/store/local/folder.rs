@@ -56,6 +56,7 @@ impl From<Mode> for Access {
 pub struct Local {
     path: PathBuf,
     store: Store,
+    database: Arc<Database>,
 }
 
 impl Local {
@@ -73,6 +74,11 @@ impl Local {
     /// The store's three parts.
     pub fn store(&self) -> Store {
         self.store.clone()
+    }
+
+    /// What is found to be wrong with the file of records and queues, a line each.
+    pub async fn check(&self) -> anyhow::Result<Vec<String>> {
+        self.database.check().await
     }
 
     fn open_now(path: PathBuf, access: Access) -> anyhow::Result<Self> {
@@ -95,9 +101,13 @@ impl Local {
         let store = Store {
             blobs: Arc::new(blobs),
             records: Arc::new(LocalRecords::new(Arc::clone(&database), records)),
-            queues: Arc::new(LocalQueues::new(database, bodies, clock)),
+            queues: Arc::new(LocalQueues::new(Arc::clone(&database), bodies, clock)),
         };
-        Ok(Self { path, store })
+        Ok(Self {
+            path,
+            store,
+            database,
+        })
     }
 }
 
