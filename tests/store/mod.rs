@@ -5,8 +5,8 @@
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
 //! - `registry`: the log of a model.
 
-mod backends;
-mod bench;
+pub(crate) mod backends;
+pub(crate) mod bench;
 mod conformance;
 mod faults;
 mod folder;
@@ -15,5 +15,5 @@ mod pins;
 mod protocol;
 mod registry;
 mod runs;
-mod stages;
+pub(crate) mod stages;
 mod troubles;

@@ -136,7 +136,10 @@ impl Stages {
                 &["card"]
             }
             Stage::Infer => &["predictions"],
-            Stage::Monitor => &["drift"],
+            Stage::Monitor => {
+                content["drifted"] = parameters["drifted"].clone();
+                &["drift"]
+            }
         };
         let mut outcome = Outcome::default();
         for name in names {

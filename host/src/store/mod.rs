@@ -4,12 +4,14 @@
 //! - `blobs`, `records`, `queues`: the three traits a backend implements. The only atomic operation
 //!   asked of a backend is to create a record where there is none: every store has it.
 //! - `memory`, `local`: the backends, a file per trait.
+//! - `export`: from a blob to a file of a user.
 //! - `clock`, `names`: what all backends share: the time, and what keys and queues are called.
 //!
 //! This module must not know stages, runs or models: they are the pipeline's.
 
 mod blobs;
 mod clock;
+mod export;
 mod local;
 mod memory;
 mod names;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs, Listed};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use export::{Target, copy};
 pub use local::{Local, Mode};
 pub use memory::{memory, memory_with};
 pub(crate) use names::check_queue;

@@ -1,13 +1,24 @@
 //! What becomes an invocation.
 //!
 //! # Layout
+//! - `folder`, `timer`: files that are dropped, and ticks of a clock.
+//! - `follow`: what follows their runs: predictions as files, trainings after drift.
+//! - `later`, `until`: what could not be done yet, and when to stop.
 //! - `once`: a command that waits for its run.
 //! - `wanted`: what a trigger asks for, and who makes a run of it.
 //!
 //! A trigger knows the pipeline and the stages and joins them. It must not know what a stage does.
 
+mod folder;
+mod follow;
+mod later;
 mod once;
+mod timer;
+mod until;
 mod wanted;
 
+pub use folder::{Folder, FolderRule};
+pub use follow::{Output, Retrain};
 pub use once::{Once, Stages};
+pub use timer::{Schedule, Timer, TimerRule};
 pub use wanted::{Part, Requests, Wanted};
