@@ -2,6 +2,8 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+pub(crate) mod triggers;
+
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -12,6 +14,8 @@ use anyhow::{Context, bail};
 use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
+
+use self::triggers::{FolderSettings, TimerSettings};
 
 /// Largest septet.toml that is read.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
@@ -44,6 +48,10 @@ pub(crate) struct Settings {
     pub(crate) train: TrainSettings,
     pub(crate) evaluate: EvaluateSettings,
     pub(crate) monitor: MonitorSettings,
+    /// Folders whose files become runs.
+    pub(crate) folder: Vec<FolderSettings>,
+    /// Runs by the clock.
+    pub(crate) timer: Vec<TimerSettings>,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// What one call may take.
@@ -142,6 +150,7 @@ impl Settings {
         }
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
+        triggers::rebase(&mut settings.folder, &mut settings.timer, &folder);
         Ok(settings)
     }
 }
@@ -212,6 +221,7 @@ mod tests {
         assert!(settings.store.is_none());
         assert!(settings.run.target.is_none());
         assert!(settings.grants.is_empty());
+        assert!(settings.folder.is_empty() && settings.timer.is_empty());
     }
 
     #[test]
@@ -226,6 +236,8 @@ mod tests {
         assert_eq!(settings.run.target.as_deref(), Some("sex"));
         assert_eq!(settings.preprocess.test_share, Some(0.2));
         assert_eq!(settings.limits, Limits::default());
+        assert_eq!(triggers::folders(&settings.folder).unwrap().len(), 2);
+        assert_eq!(triggers::timers(&settings.timer).unwrap().len(), 1);
         assert!(template().contains("#~ wall_seconds = "));
     }
 

@@ -5,14 +5,15 @@
 //! - `session`: store, stages and settings of one command.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `grants`, `init`: a command each.
-//! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
-//!   run.
+//! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
+//!   to a run. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`: lines.
 //!
 //! It must not decide anything about data: that is the stages'.
 
 mod aliases;
 pub(crate) mod args;
+mod data;
 mod dataset;
 mod demo;
 mod dispatch;
@@ -37,5 +38,7 @@ mod stages;
 mod summary;
 mod train;
 mod training;
+#[cfg_attr(not(test), expect(dead_code, reason = "a server composes it"))]
+mod wanted;
 
 pub(crate) use dispatch::run;
