@@ -27,7 +27,7 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
     if metadata.len() == 0 {
         bail!("{shown} is empty");
     }
-    File::open(path).with_context(|| format!("{shown} can't be read"))?;
+    open(path).with_context(|| format!("{shown} can't be read"))?;
     Ok(())
 }
 

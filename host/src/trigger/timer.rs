@@ -226,8 +226,14 @@ impl Timer {
         let Some(run) = last else {
             return Ok(None);
         };
-        let state = self.pipeline.state(&run).await?;
-        Ok((!state.status().is_final()).then_some(run))
+        match self.pipeline.state(&run).await {
+            Ok(state) => Ok((!state.status().is_final()).then_some(run)),
+            Err(error) => {
+                // It may have been cleared away: the next look finds out what is there.
+                self.last = None;
+                Err(error)
+            }
+        }
     }
 }
 
