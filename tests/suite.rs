@@ -14,6 +14,7 @@ mod cli;
 mod durable;
 mod hosts;
 mod oracles;
+mod serve;
 mod setup;
 mod stage;
 mod store;

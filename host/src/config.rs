@@ -3,6 +3,7 @@
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
 mod key;
+pub(crate) mod triggers;
 mod work;
 
 use std::{
@@ -16,6 +17,7 @@ use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::triggers::{FolderSettings, TimerSettings};
 pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.
@@ -50,6 +52,10 @@ pub(crate) struct Settings {
     pub(crate) evaluate: EvaluateSettings,
     pub(crate) monitor: MonitorSettings,
     pub(crate) encryption: EncryptionSettings,
+    /// Folders whose files become runs.
+    pub(crate) folder: Vec<FolderSettings>,
+    /// Runs by the clock.
+    pub(crate) timer: Vec<TimerSettings>,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// How the queues are worked off.
@@ -158,6 +164,7 @@ impl Settings {
         settings.encryption.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
+        triggers::rebase(&mut settings.folder, &mut settings.timer, &folder);
         Ok(settings)
     }
 }
@@ -238,6 +245,7 @@ mod tests {
         assert!(settings.store.is_none());
         assert!(settings.run.target.is_none());
         assert!(settings.grants.is_empty());
+        assert!(settings.folder.is_empty() && settings.timer.is_empty());
     }
 
     #[test]
@@ -252,6 +260,8 @@ mod tests {
         assert_eq!(settings.run.target.as_deref(), Some("sex"));
         assert_eq!(settings.preprocess.test_share, Some(0.2));
         assert_eq!(settings.limits, Limits::default());
+        assert_eq!(triggers::folders(&settings.folder).unwrap().len(), 2);
+        assert_eq!(triggers::timers(&settings.timer).unwrap().len(), 1);
         assert!(template().contains("#~ wall_seconds = "));
     }
 

@@ -297,6 +297,9 @@ pub struct PinnedVersion {
     pub summary: String,
 }
 
+/// Endings of files that hold data which ingest reads.
+pub const ENDINGS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "parquet"];
+
 /// The media type of a model bundle.
 pub const BUNDLE_TYPE: &str = "application/vnd.septet.model-bundle";
 

@@ -62,8 +62,9 @@ impl Process {
     /// Sends it a signal by name, as `TERM`.
     pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let kill = std::process::Command::new("kill").args(["-s", name, &id]);
-        assert!({ kill }.status().unwrap().success());
+        let mut kill = std::process::Command::new("kill");
+        kill.args(["-s", name, &id]);
+        assert!(kill.status().unwrap().success());
     }
 
     /// Waits until it ends by itself; none where it does not in time.

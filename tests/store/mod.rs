@@ -7,8 +7,8 @@
 //! - `ends`: runs that are begun once, cancelled, handed back. - `machine`: all of it by random
 //!   steps. - `registry`: the log of a model.
 
-mod backends;
-mod bench;
+pub(crate) mod backends;
+pub(crate) mod bench;
 mod conformance;
 mod encryption;
 mod ends;
@@ -21,7 +21,7 @@ mod pins;
 mod protocol;
 mod registry;
 mod runs;
-mod stages;
+pub(crate) mod stages;
 mod troubles;
 
 pub use folder::contents;

@@ -141,7 +141,10 @@ impl Stages {
                 &["card"]
             }
             Stage::Infer => &["predictions"],
-            Stage::Monitor => &["drift"],
+            Stage::Monitor => {
+                content["drifted"] = parameters["drifted"].clone();
+                &["drift"]
+            }
         };
         let mut outcome = Outcome::default();
         for name in names {

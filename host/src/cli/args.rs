@@ -3,6 +3,7 @@
 //! Owns names, defaults shown to the user and examples. It must not do any work.
 
 mod model;
+pub(crate) mod options;
 mod run;
 mod serve;
 mod store;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use septet::contract::Stage;
+use serde::Deserialize;
 
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use run::{Run, Split, Task};
@@ -125,7 +127,8 @@ pub(crate) struct Demo {
 }
 
 /// `septet predict`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[command(after_help = "\
 Examples:
   septet predict new.csv --model penguins > predictions.csv
@@ -134,12 +137,15 @@ Examples:
 pub(crate) struct Predict {
     /// Files, quoted patterns or folders, with the columns the model was trained on
     #[arg(required = true, value_name = "DATA")]
+    #[serde(skip)]
     pub(crate) data: Vec<PathBuf>,
     /// NAME (its champion), NAME@ALIAS or NAME@VERSION
     #[arg(long, value_name = "MODEL")]
+    #[serde(skip)]
     pub(crate) model: String,
     /// Where predictions go: .csv, .jsonl, .parquet or .arrow [default: standard output]
     #[arg(long, short, value_name = "FILE")]
+    #[serde(skip)]
     pub(crate) output: Option<PathBuf>,
     /// How predictions are written [default: as the output file is named, else csv]
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -147,7 +153,8 @@ pub(crate) struct Predict {
 }
 
 /// How predictions are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     /// Comma-separated values
     Csv,
@@ -172,7 +179,8 @@ impl Format {
 }
 
 /// `septet monitor`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[command(after_help = "\
 Examples:
   septet monitor today.csv --model penguins
@@ -180,9 +188,11 @@ Examples:
 pub(crate) struct Monitor {
     /// Files, quoted patterns or folders with new rows
     #[arg(required = true, value_name = "DATA")]
+    #[serde(skip)]
     pub(crate) data: Vec<PathBuf>,
     /// NAME (its champion), NAME@ALIAS or NAME@VERSION
     #[arg(long, value_name = "MODEL")]
+    #[serde(skip)]
     pub(crate) model: String,
     /// Column with the true values, where they are known: performance is reported too
     #[arg(long, value_name = "COL")]

@@ -10,10 +10,9 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::source;
+use septet::contract::ENDINGS;
 
-/// Endings of files that hold data.
-const ENDINGS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "parquet"];
+use super::source;
 
 /// The most files that one pattern or folder may mean.
 const MOST: usize = 10_000;

@@ -3,13 +3,17 @@
 use std::{fs, io::ErrorKind, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context as _, bail};
-use septet::{contract::Stage, store::Mode};
+use septet::{
+    contract::Stage,
+    store::{Mode, copy},
+};
 use serde_json::json;
 
 use super::{
     args::{Demo, Format, Monitor, Predict, Run},
+    data::{self, Data},
     drawing::Drawing,
-    monitor, output, predict, request,
+    monitor, output, request,
     session::{Origin, Session},
     summary::{self, Summary},
     train,
@@ -65,9 +69,9 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         "Palmer penguins (CC0): which of the birds of 2007 and 2008 are male?\n\
          septet run {TRAIN} --target {TARGET}\n"
     ))?;
-    let data = folder.join(TRAIN);
-    let run = Run::of(&data, TARGET);
-    let request = Train::of(&run, &origin)?.request(&session).await?;
+    let run = Run::of(&folder.join(TRAIN), TARGET);
+    let train = Train::of(&run, data::parts(&run.data), &origin)?;
+    let request = train.request(&session).await?;
     let state = session.complete(request, Arc::clone(&drawing)).await?;
     let summary = Summary::of(&session.pipeline, &state).await?;
     let mut lines = Vec::new();
@@ -76,14 +80,14 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
     say(&format!(
         "\nThe birds of 2009, which it has never seen:\nseptet predict {NEW} --model {MODEL}\n"
     ))?;
-    let data = folder.join(NEW);
     let ask = Predict {
-        data: vec![data.clone()],
+        data: vec![folder.join(NEW)],
         model: MODEL.to_owned(),
         output: None,
         format: None,
     };
-    let request = request::predict(&session, &origin, &ask, Format::Csv, &[data]).await?;
+    let data = Data::typed(&ask.data)?;
+    let request = request::predict(&session, &origin, &ask, Format::Csv, &data).await?;
     let predicted = session.complete(request, Arc::clone(&drawing)).await?;
     lines.extend(summary::lines(
         &session.pipeline.rows(&predicted.id).await?,
@@ -96,15 +100,15 @@ pub(crate) async fn demo(mut origin: Origin, demo: &Demo) -> anyhow::Result<()> 
         "\nThe same birds, after body mass was switched to kilograms and nobody was told:\n\
          septet monitor {DRIFTED} --model {MODEL} --labels {TARGET}\n"
     ))?;
-    let data = folder.join(DRIFTED);
     let ask = Monitor {
-        data: vec![data.clone()],
+        data: vec![folder.join(DRIFTED)],
         model: MODEL.to_owned(),
         labels: Some(TARGET.to_owned()),
         threshold: None,
         min_rows: None,
     };
-    let request = request::monitor(&session, &origin, &ask, &[data]).await?;
+    let data = Data::typed(&ask.data)?;
+    let request = request::monitor(&session, &origin, &ask, &data).await?;
     let monitored = session.complete(request, drawing).await?;
     let drift = monitor::drift(&session.pipeline, &monitored).await?;
     say(&monitor::text(&drift))?;
@@ -157,7 +161,8 @@ async fn predictions(
         .output(Stage::Infer, "predictions")
         .context("infer made no predictions")?;
     let mut bytes = Vec::new();
-    predict::copy(session, output.digest, |piece| {
+    let blobs = session.pipeline.store().blobs.as_ref();
+    copy(blobs, &output.digest, |piece| {
         bytes.extend_from_slice(piece);
         Ok(())
     })

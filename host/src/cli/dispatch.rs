@@ -54,7 +54,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Run(run) => train::run(&origin, &run).await,
             Command::Predict(predict) => predict::predict(&origin, &predict).await,
             Command::Monitor(monitor) => monitor::monitor(&origin, &monitor).await,
-            Command::Serve(serve) => serve::serve(&origin, &serve).await,
+            Command::Serve(serve) => serve::serve(origin, &serve).await,
             Command::Work(work) => work::work(&origin, &work).await,
             Command::Invoke(invoke) => invoke::invoke(&origin, &invoke).await,
             Command::Runs(runs) => runs::runs(&origin, runs.command.as_ref()).await,

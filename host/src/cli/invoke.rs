@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail, ensure};
 use septet::{
     contract::{Call, Disposition, Executed, Origin as CallOrigin, Outcome, PinnedAlias, Stage},
     pipeline::{Executor as _, Invocation, Observer as _, Pipeline, Progress},
-    store::memory,
+    store::{copy, memory},
     trigger::Stages,
 };
 use serde_json::{Map, Value, json};
@@ -199,7 +199,8 @@ async fn write(session: &Session, outcome: &Outcome, out: &Path) -> anyhow::Resu
         ));
         let failed = || format!("{} can't be written", path.display());
         let mut file = fs::File::create_new(&path).with_context(failed)?;
-        super::predict::copy(session, artifact.digest, |piece| {
+        let blobs = session.pipeline.store().blobs.as_ref();
+        copy(blobs, &artifact.digest, |piece| {
             std::io::Write::write_all(&mut file, piece).with_context(failed)
         })
         .await?;

@@ -6,14 +6,16 @@
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
-//! - `training`, `request`, `parameters`, `dataset`, `source`: from flags, settings and files to a
-//!   run.
-//! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress; `output`, `logging`, `lines`: lines.
+//! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
+//!   to a run. - `wanted`: the same, from what a trigger wants.
+//! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
+//!   `output`, `logging`, `lines`: lines.
 //!
 //! It must not decide anything about data: that is the stages'.
 
 mod aliases;
 pub(crate) mod args;
+mod data;
 mod dataset;
 mod demo;
 mod dispatch;
@@ -44,6 +46,7 @@ mod summary;
 mod train;
 mod training;
 mod verify;
+mod wanted;
 mod work;
 
 pub(crate) use dispatch::run;

@@ -7,11 +7,13 @@ use septet::{
 };
 use serde_json::{Map, Value};
 
-use super::{args::Monitor, dataset, drawing::Drawing, output, request, session::Origin, summary};
+use super::{
+    args::Monitor, data::Data, drawing::Drawing, output, request, session::Origin, summary,
+};
 
 /// Compares the rows of a file with the model's training rows.
 pub(crate) async fn monitor(origin: &Origin, monitor: &Monitor) -> anyhow::Result<()> {
-    let data = dataset::files(&monitor.data)?;
+    let data = Data::typed(&monitor.data)?;
     let drawing = Drawing::new();
     let session = origin.session(Mode::Existing).await?;
     session.prepare(RunKind::Monitor.stages(), &drawing).await?;

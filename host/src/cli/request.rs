@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{Format, Monitor, Predict},
+    data::Data,
     parameters::Parameters,
     session::{Origin, Session},
     source,
@@ -26,7 +27,7 @@ pub(crate) async fn predict(
     origin: &Origin,
     predict: &Predict,
     format: Format,
-    data: &[PathBuf],
+    data: &Data,
 ) -> anyhow::Result<RunRequest> {
     let parameters = BTreeMap::from([
         (Stage::Ingest, ingest_parameters(origin)),
@@ -40,7 +41,7 @@ pub(crate) async fn monitor(
     session: &Session,
     origin: &Origin,
     monitor: &Monitor,
-    data: &[PathBuf],
+    data: &Data,
 ) -> anyhow::Result<RunRequest> {
     let mut parameters = Parameters::new();
     parameters.set(
@@ -62,7 +63,7 @@ async fn with_model(
     kind: RunKind,
     model: &str,
     parameters: BTreeMap<Stage, Value>,
-    data: &[PathBuf],
+    data: &Data,
 ) -> anyhow::Result<RunRequest> {
     // The model comes first: where there is none, the data are not read.
     let model: ModelRef = model.parse()?;
@@ -71,7 +72,7 @@ async fn with_model(
     Ok(RunRequest {
         kind,
         name: model.name.clone(),
-        sources: sources(session, data).await?,
+        sources: data.sources(session).await?,
         parameters,
         seed: 0,
         components: components(session)?,

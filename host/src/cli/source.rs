@@ -2,11 +2,13 @@
 
 use std::{
     fs::{self, File},
-    io::Read as _,
+    io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
 use anyhow::{Context as _, bail};
+use rustix::fs::OFlags;
 use septet::{contract::Artifact, store::Store};
 
 /// Bytes that are read and written at a time.
@@ -25,8 +27,20 @@ pub(crate) fn check(path: &Path) -> anyhow::Result<()> {
     if metadata.len() == 0 {
         bail!("{shown} is empty");
     }
-    File::open(path).with_context(|| format!("{shown} can't be read"))?;
+    open(path).with_context(|| format!("{shown} can't be read"))?;
     Ok(())
+}
+
+/// Opens an ordinary file. In a folder that others write into it may have become a pipe since it
+/// was looked at, and to open one of those may take for ever.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.read(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no ordinary file"));
+    }
+    Ok(file)
 }
 
 /// Reads a file into a blob.
@@ -37,7 +51,7 @@ pub(crate) async fn add(
     media_type: &str,
 ) -> anyhow::Result<Artifact> {
     let shown = path.display();
-    let mut file = File::open(path).with_context(|| format!("{shown} can't be read"))?;
+    let mut file = open(path).with_context(|| format!("{shown} can't be read"))?;
     let mut writer = store.blobs.create().await?;
     let mut piece = vec![0; PIECE];
     loop {

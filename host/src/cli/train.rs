@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{
     args::Run,
+    data,
     drawing::Drawing,
     output,
     session::{Origin, Session},
@@ -16,7 +17,7 @@ use super::{
 
 /// Runs the stages from ingest to deploy.
 pub(crate) async fn run(origin: &Origin, run: &Run) -> anyhow::Result<()> {
-    let train = Train::of(run, origin)?;
+    let train = Train::of(run, data::parts(&run.data), origin)?;
     let drawing = Drawing::new();
     let session = origin.session(Mode::Create).await?;
     prepare(&session, &drawing).await?;

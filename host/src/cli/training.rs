@@ -9,11 +9,13 @@ use anyhow::{Context as _, bail, ensure};
 use septet::{
     contract::{Artifact, Stage},
     pipeline::{Pinned, RunKind, RunRequest, registry::check_model},
+    trigger::Part,
 };
 use serde_json::{Map, Value};
 
 use super::{
     args::{Run, Split, Task},
+    data::Data,
     dataset,
     parameters::Parameters,
     request,
@@ -29,7 +31,7 @@ const MAX_SCHEMA: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Train {
     name: String,
-    data: Vec<PathBuf>,
+    data: Data,
     tests: Vec<PathBuf>,
     schema: Option<Vec<u8>>,
     parameters: BTreeMap<Stage, Value>,
@@ -38,9 +40,9 @@ pub(crate) struct Train {
 }
 
 impl Train {
-    /// Joins flags and settings; nothing is opened but a schema, and to look whether files are
-    /// there.
-    pub(crate) fn of(run: &Run, origin: &Origin) -> anyhow::Result<Self> {
+    /// Joins flags and settings to what is done with `data`; nothing is opened but a schema, and to
+    /// look whether files are there.
+    pub(crate) fn of(run: &Run, data: Vec<Part>, origin: &Origin) -> anyhow::Result<Self> {
         let settings = &origin.settings;
         let target = either(run.target.as_ref(), settings.run.target.as_ref());
         let target = target.context("no target: name the column to predict with --target COL")?;
@@ -51,12 +53,9 @@ impl Train {
             _ => &[],
         };
         let tests = dataset::files(tests)?;
-        let mut data = dataset::files(&run.data)?;
-        if !tests.is_empty() {
-            data = dataset::without(data, &tests)?;
-        }
+        let data = Data::of(data)?.without(&tests)?;
         let name = either(run.name.as_ref(), settings.run.name.as_ref());
-        let name = name.unwrap_or_else(|| request::model_name(dataset::name_of(&run.data, &data)));
+        let name = name.unwrap_or_else(|| data.name());
         check_model(&name)?;
         let schema = run.schema.as_deref().or(settings.ingest.schema.as_deref());
         let schema = schema.map(|file| read_schema(file, true)).transpose()?;
@@ -90,7 +89,7 @@ impl Train {
 
     /// Reads the files into the store and writes down what the run is.
     pub(crate) async fn request(self, session: &Session) -> anyhow::Result<RunRequest> {
-        let mut sources = request::sources(session, &self.data).await?;
+        let mut sources = self.data.sources(session).await?;
         sources.extend(request::sources(session, &self.tests).await?);
         let declared = match &self.schema {
             Some(bytes) => Some(add_schema(session, bytes).await?),

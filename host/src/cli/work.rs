@@ -37,7 +37,7 @@ pub(crate) async fn work(origin: &Origin, work: &Work) -> anyhow::Result<()> {
 
 /// What works off the queues, and over what.
 pub(crate) struct Working {
-    pub(crate) session: Session,
+    pub(crate) session: Arc<Session>,
     pub(crate) queues: QueueTrigger,
     pub(crate) stages: Vec<Stage>,
 }
@@ -65,7 +65,7 @@ pub(crate) async fn trigger(origin: &Origin, work: &Work) -> anyhow::Result<Work
         settings.recover(),
     );
     Ok(Working {
-        session,
+        session: Arc::new(session),
         queues,
         stages,
     })

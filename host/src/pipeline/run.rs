@@ -263,7 +263,7 @@ impl RunRequest {
     }
 
     /// The run's trace. A run that begins one has its own identifier, which is as long.
-    pub(super) fn trace(&self, run: &str) -> String {
+    pub fn trace(&self, run: &str) -> String {
         let own = || run.replace('-', "");
         self.trace.clone().unwrap_or_else(own)
     }

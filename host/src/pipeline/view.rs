@@ -60,6 +60,11 @@ impl Pipeline {
         &self.store
     }
 
+    /// Its clock.
+    pub const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// The time as a request needs it.
     pub fn timestamp(&self) -> String {
         self.clock.timestamp()

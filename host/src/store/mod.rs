@@ -4,6 +4,7 @@
 //! - `blobs`, `records`, `queues`: the three traits a backend implements. The only atomic operation
 //!   asked of a backend is to create a record where there is none: every store has it.
 //! - `memory`, `local`: the backends, a file per trait.
+//! - `export`: from a blob to a file of a user.
 //! - `clock`, `names`: what all backends share: the time, and what keys and queues are called.
 //! - `key`: what a store is encrypted with.
 //!
@@ -11,6 +12,7 @@
 
 mod blobs;
 mod clock;
+mod export;
 mod key;
 mod local;
 mod memory;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs, Listed};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use export::{Target, copy};
 pub use key::StoreKey;
 pub use local::{Access, Local, Mode};
 pub use memory::{memory, memory_with};

@@ -1,6 +1,9 @@
 //! What becomes an invocation.
 //!
 //! # Layout
+//! - `folder`, `timer`: files that are dropped, and ticks of a clock.
+//! - `follow`: what follows their runs: predictions as files, trainings after drift.
+//! - `later`, `until`: what could not be done yet, and when to stop.
 //! - `once`: a command that waits for its run.
 //! - `queue`, `memory`: works off the queues until it is told to stop, as memory allows.
 //! - `stop`: how a server is told to stop.
@@ -8,13 +11,21 @@
 //!
 //! A trigger knows the pipeline and the stages and joins them. It must not know what a stage does.
 
+mod folder;
+mod follow;
+mod later;
 mod memory;
 mod once;
 mod queue;
 mod stop;
+mod timer;
+mod until;
 mod wanted;
 
+pub use folder::{Folder, FolderRule};
+pub use follow::{Output, Retrain};
 pub use once::{Once, Stages};
 pub use queue::{Concurrency, QueueTrigger};
 pub use stop::Stop;
+pub use timer::{Schedule, Timer, TimerRule};
 pub use wanted::{Part, Requests, Wanted};

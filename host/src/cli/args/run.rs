@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use super::options::{many, pairs, settings};
 
 /// `septet run`.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[command(after_help = "\
 Examples:
   septet run penguins.csv --target sex
@@ -16,6 +20,7 @@ Examples:
 pub(crate) struct Run {
     /// Files, quoted patterns or folders: the parts of one data set, in order
     #[arg(required = true, value_name = "DATA")]
+    #[serde(skip)]
     pub(crate) data: Vec<PathBuf>,
     /// Column to predict [required here or in septet.toml]
     #[arg(long, value_name = "COL")]
@@ -25,12 +30,14 @@ pub(crate) struct Run {
     pub(crate) task: Option<Task>,
     /// The model's name [default: the first file's name]
     #[arg(long, value_name = "NAME")]
+    #[serde(skip)]
     pub(crate) name: Option<String>,
     /// How the data are learned from, as logistic-regression, random-forest or auto [default: by task]
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) algorithm: Option<String>,
     /// A parameter of the algorithm; may be given many times
     #[arg(long = "param", value_name = "K=V")]
+    #[serde(rename = "param", deserialize_with = "pairs")]
     pub(crate) parameters: Vec<String>,
     /// For all randomness; the same seed gives the same bytes [default: 0]
     #[arg(long, value_name = "N")]
@@ -59,6 +66,7 @@ pub(crate) struct Run {
     pub(crate) time: Option<String>,
     /// File with the test rows; may be given many times
     #[arg(long, value_name = "FILE", help_heading = "Split")]
+    #[serde(deserialize_with = "many")]
     pub(crate) test: Vec<PathBuf>,
 
     /// Only rows of the last so many days by the --time column, as 90d
@@ -80,6 +88,7 @@ pub(crate) struct Run {
     pub(crate) class_weight: Option<ClassWeight>,
     /// Column that is not used; may be given many times
     #[arg(long, value_name = "COL", help_heading = "Rows and columns")]
+    #[serde(deserialize_with = "many")]
     pub(crate) drop: Vec<String>,
     /// JSON file with the columns and kinds that the data must have
     #[arg(long, value_name = "FILE", help_heading = "Rows and columns")]
@@ -90,6 +99,7 @@ pub(crate) struct Run {
         value_name = "K=V",
         help_heading = "Rows and columns"
     )]
+    #[serde(deserialize_with = "settings")]
     pub(crate) preprocess: Vec<String>,
     /// Component of the world user-transform that is applied to the rows; may be given many times
     #[arg(
@@ -97,6 +107,7 @@ pub(crate) struct Run {
         value_name = "FILE",
         help_heading = "Rows and columns"
     )]
+    #[serde(rename = "transform", deserialize_with = "many")]
     pub(crate) transforms: Vec<PathBuf>,
 
     /// Metric by which candidates and the champion are compared [default: by task]
@@ -125,7 +136,8 @@ impl Run {
 }
 
 /// The kind of prediction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Task {
     /// Decided by the target's values
     Auto,
@@ -146,7 +158,8 @@ impl Task {
 }
 
 /// Which rows are kept for the evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Split {
     /// By the digest of the row or its key: the same row always on the same side
     Hash,
@@ -167,7 +180,8 @@ impl Split {
 }
 
 /// How classes are weighed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum ClassWeight {
     /// Inversely to how frequent they are
     Balanced,
@@ -182,7 +196,8 @@ impl ClassWeight {
 }
 
 /// Whether the gate decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Policy {
     /// Better than the baseline, and not worse than the champion by more than the margin
     Default,
