@@ -62,6 +62,7 @@ pub use recover::Recovered;
 pub use registry::{ModelRef, Registry, Selector};
 pub use report::{RunSummary, StageRow};
 pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
+pub use start::Keyed;
 pub use state::{RunState, Status};
-pub use view::Pipeline;
+pub use view::{Found, Pipeline};
 pub use worker::Worker;
