@@ -13,6 +13,7 @@
 mod cli;
 mod hosts;
 mod oracles;
+mod serve;
 mod setup;
 mod stage;
 mod store;

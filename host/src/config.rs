@@ -13,6 +13,11 @@ use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
+#[allow(dead_code, reason = "read by whoever serves")]
+mod http;
+
+pub(crate) use http::HttpSection;
+
 /// Largest septet.toml that is read.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
 
@@ -44,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) train: TrainSettings,
     pub(crate) evaluate: EvaluateSettings,
     pub(crate) monitor: MonitorSettings,
+    /// What is served over HTTP.
+    pub(crate) http: HttpSection,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// What one call may take.
@@ -140,6 +147,8 @@ impl Settings {
         for file in files.chain(&mut preprocess.test) {
             *file = folder.join(&file);
         }
+        let key_file = settings.http.key_file;
+        settings.http.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
         Ok(settings)
