@@ -2,6 +2,7 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+mod http;
 mod key;
 pub(crate) mod triggers;
 mod work;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use self::triggers::{FolderSettings, TimerSettings};
+pub(crate) use http::HttpSection;
 pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.
@@ -56,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) folder: Vec<FolderSettings>,
     /// Runs by the clock.
     pub(crate) timer: Vec<TimerSettings>,
+    /// What is served over HTTP.
+    pub(crate) http: HttpSection,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// How the queues are worked off.
@@ -162,6 +166,8 @@ impl Settings {
         }
         let key_file = settings.encryption.key_file;
         settings.encryption.key_file = key_file.map(|file| folder.join(file));
+        let key_file = settings.http.key_file;
+        settings.http.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
         triggers::rebase(&mut settings.folder, &mut settings.timer, &folder);

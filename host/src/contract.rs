@@ -313,6 +313,15 @@ impl PinnedVersion {
             media_type: BUNDLE_TYPE.to_owned(),
         }
     }
+
+    /// The transforms that its rows go through, as its summary names them.
+    pub fn transforms(&self) -> Vec<Digest> {
+        let summary: serde_json::Value = serde_json::from_str(&self.summary).unwrap_or_default();
+        let transforms = summary.get("transforms").and_then(|list| list.as_array());
+        let digests = transforms.into_iter().flatten();
+        let digests = digests.filter_map(serde_json::Value::as_str);
+        digests.filter_map(|digest| digest.parse().ok()).collect()
+    }
 }
 
 /// All that a call of a stage needs and all that its result may depend on.

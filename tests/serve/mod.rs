@@ -1,8 +1,14 @@
-//! What starts runs by itself.
+//! What serves and what starts runs by itself: real servers, real components, and clients that
+//! behave and do not.
 //!
-//! - `folder`, `timer`: files that are dropped and ticks of a clock, watched by several at once.
-//! - `asks`: makes runs of what they want, without components.
+//! - `http`, `predict`, `hostile`, with `served` and `client`: requests.
+//! - `folder`, `timer`, with `asks`: files that are dropped and ticks of a clock.
 
 mod asks;
+mod client;
 mod folder;
+mod hostile;
+mod http;
+mod predict;
+mod served;
 mod timer;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     drawing::Drawing,
-    output, request,
+    output,
     session::{Origin, Session},
 };
 
@@ -53,7 +53,7 @@ pub(crate) async fn rollback(origin: &Origin, model: &str, reason: &str) -> anyh
 async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow::Result<()> {
     let pinned = &version.pinned;
     let bundle = pinned.artifact();
-    let transforms = request::model_transforms(&pinned.summary);
+    let transforms = pinned.transforms();
     let drawing = Drawing::new();
     let loaded = {
         let _note = drawing.waiting("loading the model");

@@ -68,7 +68,7 @@ async fn with_model(
     // The model comes first: where there is none, the data are not read.
     let model: ModelRef = model.parse()?;
     let version = session.pipeline.registry().resolve(&model).await?;
-    let transforms = model_transforms(&version.pinned.summary);
+    let transforms = version.pinned.transforms();
     Ok(RunRequest {
         kind,
         name: model.name.clone(),
@@ -88,14 +88,6 @@ async fn with_model(
         pinned: Pinned::default(),
         trace: None,
     })
-}
-
-/// The transforms that a version's rows go through, as its summary names them.
-pub(crate) fn model_transforms(summary: &str) -> Vec<Digest> {
-    let summary: Value = serde_json::from_str(summary).unwrap_or_default();
-    let transforms = summary.get("transforms").and_then(Value::as_array);
-    let digests = transforms.into_iter().flatten().filter_map(Value::as_str);
-    digests.filter_map(|digest| digest.parse().ok()).collect()
 }
 
 /// Files as the parts of a dataset.

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
+pub(crate) use septet::trigger::{ending, media_type};
 use septet::{contract::Artifact, store::Store};
 
 /// Bytes that are read and written at a time.
@@ -72,37 +73,6 @@ pub(crate) async fn add(
     })
 }
 
-/// The media type that a file's name suggests.
-pub(crate) fn media_type(path: &Path) -> &'static str {
-    let ending = path
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .unwrap_or_default();
-    match ending.to_ascii_lowercase().as_str() {
-        "csv" | "tsv" | "txt" => "text/csv",
-        "arrow" | "ipc" | "feather" => "application/vnd.apache.arrow.file",
-        "json" => "application/json",
-        "jsonl" | "ndjson" => "application/x-ndjson",
-        "parquet" => "application/vnd.apache.parquet",
-        "septet" => "application/vnd.septet.model-bundle",
-        _ => "application/octet-stream",
-    }
-}
-
-/// How a file of this media type is named.
-pub(crate) fn ending(media_type: &str) -> &'static str {
-    match media_type {
-        "text/csv" => "csv",
-        "application/vnd.apache.arrow.file" => "arrow",
-        "application/json" => "json",
-        "application/x-ndjson" => "jsonl",
-        "application/vnd.apache.parquet" => "parquet",
-        "text/markdown" => "md",
-        "application/vnd.septet.model-bundle" => "septet",
-        _ => "bin",
-    }
-}
-
 /// `K=V`, with what it is for the error.
 pub(crate) fn pair<'a>(
     text: &'a str,
@@ -133,15 +103,5 @@ mod tests {
         assert_eq!(value("true"), true);
         assert_eq!(value("sex"), "sex");
         assert_eq!(value("[\"a\"]"), serde_json::json!(["a"]));
-    }
-
-    #[test]
-    fn media_types_and_endings_agree() {
-        for ending_of in ["csv", "arrow", "json", "jsonl", "parquet", "septet"] {
-            assert_eq!(
-                ending(media_type(Path::new(&format!("x.{ending_of}")))),
-                ending_of
-            );
-        }
     }
 }

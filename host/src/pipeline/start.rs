@@ -24,6 +24,20 @@ const AT_ONCE: usize = 16;
 #[serde(deny_unknown_fields)]
 pub(super) struct Started {
     pub(super) run: String,
+    /// What was asked for, where the cause alone does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<Digest>,
+}
+
+/// What a cause came to that a client has named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keyed {
+    /// A run, created now.
+    New(String),
+    /// A run that was there.
+    Same(String),
+    /// Nothing: the same cause was named for something else.
+    Other,
 }
 
 impl Pipeline {
@@ -42,13 +56,55 @@ impl Pipeline {
         cause: &str,
         request: RunRequest,
     ) -> anyhow::Result<(String, bool)> {
+        let started = self.begin(cause, None).await?;
+        self.go_on(started.run, request).await
+    }
+
+    /// As `start_once`, for a cause whose name a client has chosen: `asked` is the digest of what
+    /// it is to stand for, and stays so.
+    pub async fn start_keyed(
+        &self,
+        cause: &str,
+        asked: Digest,
+        request: RunRequest,
+    ) -> anyhow::Result<Keyed> {
+        let started = self.begin(cause, Some(asked)).await?;
+        if started.asked != Some(asked) {
+            return Ok(Keyed::Other);
+        }
+        let (run, new) = self.go_on(started.run, request).await?;
+        Ok(if new {
+            Keyed::New(run)
+        } else {
+            Keyed::Same(run)
+        })
+    }
+
+    /// What `start_keyed` has come to before, if it was called; none where there is no run yet.
+    pub async fn started_keyed(&self, cause: &str, asked: Digest) -> anyhow::Result<Option<Keyed>> {
+        let records = self.store.records.as_ref();
+        let started: Option<Started> = record::get(records, &cause_key(cause)).await?;
+        match started {
+            Some(started) if started.asked != Some(asked) => Ok(Some(Keyed::Other)),
+            Some(Started { run, .. }) if self.is_there(&run).await? => Ok(Some(Keyed::Same(run))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Writes a cause down, or finds it.
+    async fn begin(&self, cause: &str, asked: Option<Digest>) -> anyhow::Result<Started> {
         let records = self.store.records.as_ref();
         let own = Started {
             run: Uuid::now_v7().to_string(),
+            asked,
         };
         let there = record::create(records, &cause_key(cause), &own).await?;
-        let Started { run } = there.unwrap_or(own);
-        // Who wrote the cause down may have been stopped before the run was there.
+        Ok(there.unwrap_or(own))
+    }
+
+    /// Creates the run of a cause that is written down: who did that may have been stopped before
+    /// the run was there.
+    async fn go_on(&self, run: String, request: RunRequest) -> anyhow::Result<(String, bool)> {
         if self.is_there(&run).await? {
             return Ok((run, false));
         }
@@ -61,7 +117,7 @@ impl Pipeline {
         let records = self.store.records.as_ref();
         let started: Option<Started> = record::get(records, &cause_key(cause)).await?;
         match started {
-            Some(Started { run }) if self.is_there(&run).await? => Ok(Some(run)),
+            Some(Started { run, .. }) if self.is_there(&run).await? => Ok(Some(run)),
             _ => Ok(None),
         }
     }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -35,6 +35,17 @@ pub struct Pipeline {
 
 /// The requests of some runs, the one read last first.
 type Requests = VecDeque<(String, Arc<RunRequest>)>;
+
+/// What the beginning of an identifier leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The one run.
+    One(String),
+    /// No run begins so.
+    None,
+    /// More than one run does.
+    Several,
+}
 
 /// How many requests of runs are kept at hand.
 const AT_HAND: usize = 8;
@@ -126,18 +137,28 @@ impl Pipeline {
 
     /// The identifier of the one run that begins with `beginning`.
     pub async fn find(&self, beginning: &str) -> anyhow::Result<String> {
-        let shown = beginning.escape_debug();
-        let fits = beginning
-            .bytes()
-            .all(|b| b.is_ascii_hexdigit() || b == b'-');
-        ensure!(fits && beginning.len() <= 36, "there is no run '{shown}'");
+        let shown = beginning.chars().take(80).collect::<String>();
+        let shown = shown.escape_debug();
+        match self.look_up(beginning).await? {
+            Found::One(run) => Ok(run),
+            Found::None => bail!("there is no run '{shown}'"),
+            Found::Several => bail!("more than one run begins with '{shown}': give more of it"),
+        }
+    }
+
+    /// The runs that begin with `beginning`. An error is the store's.
+    pub async fn look_up(&self, beginning: &str) -> anyhow::Result<Found> {
+        let fits = |b: u8| b.is_ascii_hexdigit() || b == b'-';
+        if beginning.len() > 36 || !beginning.bytes().all(fits) {
+            return Ok(Found::None);
+        }
         let prefix = run_key(beginning);
         let found = self.store.records.list(&prefix, None, 2).await?;
-        match found.as_slice() {
-            [] => bail!("there is no run '{shown}'"),
-            [one] => Ok(one.key.trim_start_matches("runs/").to_owned()),
-            _ => bail!("more than one run begins with '{shown}': give more of it"),
-        }
+        Ok(match found.as_slice() {
+            [] => Found::None,
+            [one] => Found::One(one.key.trim_start_matches("runs/").to_owned()),
+            _ => Found::Several,
+        })
     }
 
     /// The newest runs, the last one first.

@@ -102,8 +102,11 @@ fn config(trust: Trust) -> Config {
     config
 }
 
-/// Sized for `concurrent_calls` with all the sandboxes that they may open, because a pool that is
-/// used up fails a call that did nothing wrong. An engine of 400 slots takes 6 ms. A memory takes
+/// Room beside the calls of stages for predictors that are kept to be asked: 16 models, 4 of each.
+const KEPT: u64 = 64;
+
+/// Sized for `concurrent_calls` with all the sandboxes that they may open, and for predictors that
+/// are kept, because a pool that is used up fails a call that did nothing wrong. An engine of 400 slots takes 6 ms. A memory takes
 /// 4 GiB of address space, and none of the machine's memory before it is used; a thousand slots
 /// take 8 TiB of the 128 that a process has.
 fn pool(trust: Trust, limits: &Limits) -> PoolingAllocationConfig {
@@ -116,6 +119,7 @@ fn pool(trust: Trust, limits: &Limits) -> PoolingAllocationConfig {
     let slots = limits
         .concurrent_calls
         .saturating_mul(sandboxes.saturating_add(1))
+        .saturating_add(KEPT)
         .clamp(32, 1000) as u32;
     let memory = limits.memory_bytes.min(1 << 32) as usize;
     let mut pool = PoolingAllocationConfig::new();

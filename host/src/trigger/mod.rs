@@ -4,6 +4,8 @@
 //! - `folder`, `timer`: files that are dropped, and ticks of a clock.
 //! - `follow`: what follows their runs: predictions as files, trainings after drift.
 //! - `later`, `until`: what could not be done yet, and when to stop.
+//! - `http`: requests over the network, to runs and to predictions at once.
+//! - `media`: what a file's name says of what is in it.
 //! - `once`: a command that waits for its run.
 //! - `queue`, `memory`: works off the queues until it is told to stop, as memory allows.
 //! - `stop`: how a server is told to stop.
@@ -13,7 +15,9 @@
 
 mod folder;
 mod follow;
+pub mod http;
 mod later;
+mod media;
 mod memory;
 mod once;
 mod queue;
@@ -24,6 +28,7 @@ mod wanted;
 
 pub use folder::{Folder, FolderRule};
 pub use follow::{Output, Retrain};
+pub use media::{ending, media_type};
 pub use once::{Once, Stages};
 pub use queue::{Concurrency, QueueTrigger};
 pub use stop::Stop;

@@ -1,0 +1,171 @@
+//! A model that is kept loaded, and asked by one client after another.
+
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    answer::{Piece, Predictions},
+    columns::table,
+    records::{self, Row},
+    refusal::Refusal,
+};
+use crate::{
+    contract::{Digest, PinnedVersion},
+    stage::{PredictError, Predictor, Signature, StageExecutor},
+};
+
+/// Rows and bytes of a batch: what an infer component is given at once. Half of what the limits'
+/// defaults take, for the texts' sake.
+const BATCH_ROWS: usize = 8192;
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Values of one answer at most: as text they take about 30 bytes each.
+const MAX_VALUES: usize = 1 << 19;
+
+/// Rows without a prediction that one answer tells of. Each takes some calls to be found.
+const MAX_REFUSED: usize = 64;
+
+/// A model, loaded into some instances of its infer component.
+pub(super) struct Model {
+    infer: Digest,
+    version: PinnedVersion,
+    signature: Signature,
+    stages: Arc<StageExecutor>,
+    /// Instances that nobody asks now.
+    idle: Mutex<Vec<Predictor>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Model {
+    /// Loads a version: its infer component replays the rows that are recorded in its bundle.
+    pub(super) async fn load(
+        stages: Arc<StageExecutor>,
+        version: PinnedVersion,
+        instances: usize,
+    ) -> Result<Self, PredictError> {
+        let first = open(&stages, &version).await?;
+        Ok(Self {
+            infer: version.infer,
+            signature: first.signature().clone(),
+            version,
+            stages,
+            idle: Mutex::new(vec![first]),
+            turns: Arc::new(Semaphore::new(instances)),
+        })
+    }
+
+    /// Whether it answers for this version.
+    pub(super) fn is(&self, version: &PinnedVersion) -> bool {
+        self.version.bundle == version.bundle && self.infer == version.infer
+    }
+
+    /// Predicts the records of a body in JSON, at most `most` of them. It computes on a thread of
+    /// its own and is not cut off when its client goes away: the instance is worth keeping.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        body: Vec<u8>,
+        most: usize,
+    ) -> Result<Predictions, Refusal> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let handle = tokio::runtime::Handle::current();
+        let asked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let rows = records::read(&body, &self.signature, most)?;
+            drop(body);
+            handle.block_on(self.ask(&rows))
+        });
+        asked.await.unwrap_or_else(|error| {
+            tracing::error!("a prediction's thread broke: {error}");
+            Err(failed("its thread broke"))
+        })
+    }
+
+    async fn ask(&self, rows: &[Row]) -> Result<Predictions, Refusal> {
+        let outputs = self.signature.outputs.len().max(1);
+        if rows.len().saturating_mul(outputs) > MAX_VALUES {
+            return Err(Refusal::too_large(format!(
+                "too many records: the model gives {outputs} values for each, and at most {MAX_VALUES} \
+                 are given at once"
+            )));
+        }
+        let mut due = self.batches(rows.len());
+        if due.is_empty() {
+            return Ok(Predictions(Vec::new()));
+        }
+        let idle = self.idle().pop();
+        let mut predictor = match idle {
+            Some(predictor) => predictor,
+            None => open(&self.stages, &self.version).await.map_err(refusal)?,
+        };
+        let (mut pieces, mut refused) = (Vec::new(), 0);
+        while let Some(batch) = due.pop() {
+            let some = rows.get(batch.clone()).unwrap_or_default();
+            match predictor.predict(table(some, &self.signature)).await {
+                Ok(given) => pieces.push(Piece::Given(given)),
+                // The rows that can't be predicted are found by halving, so that the others are.
+                Err(PredictError::Rejected(_)) if batch.len() > 1 => {
+                    let middle = batch.start.midpoint(batch.end);
+                    due.push(middle..batch.end);
+                    due.push(batch.start..middle);
+                }
+                Err(PredictError::Rejected(reason)) => {
+                    let reason = reason.strip_prefix("row 1: ").unwrap_or(&reason);
+                    refused += 1;
+                    if refused > MAX_REFUSED {
+                        self.idle().push(predictor);
+                        return Err(Refusal::unusable(format!(
+                            "more than {MAX_REFUSED} records can't be predicted; record {}: {reason}",
+                            batch.end
+                        )));
+                    }
+                    pieces.push(Piece::Refused(reason.to_owned()));
+                }
+                // What is left of the instance is not to be asked again.
+                Err(error) => return Err(refusal(error)),
+            }
+        }
+        self.idle().push(predictor);
+        Ok(Predictions(pieces))
+    }
+
+    /// The rows of each batch, the last one first.
+    fn batches(&self, rows: usize) -> Vec<Range<usize>> {
+        let Signature { inputs, outputs } = &self.signature;
+        let width = inputs.len().max(outputs.len()).max(1);
+        // A value takes eight bytes, and four more where it is missing.
+        let most = (BATCH_BYTES / (12 * width)).clamp(1, BATCH_ROWS);
+        let starts = (0..rows).step_by(most);
+        let batches = starts.map(|start| start..(start + most).min(rows));
+        let mut batches: Vec<_> = batches.collect();
+        batches.reverse();
+        batches
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Predictor>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn open(stages: &StageExecutor, version: &PinnedVersion) -> Result<Predictor, PredictError> {
+    let transforms = version.transforms();
+    let bundle = version.artifact();
+    stages.predictor(&version.infer, &bundle, &transforms).await
+}
+
+/// What a client is told of a model that came to no answer.
+pub(super) fn refusal(error: PredictError) -> Refusal {
+    tracing::error!("a model failed: {error}");
+    match error {
+        PredictError::Rejected(reason) => Refusal::unusable(reason),
+        error => failed(&error.to_string()),
+    }
+}
+
+fn failed(reason: &str) -> Refusal {
+    let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+    Refusal::new(status, format!("the model failed: {reason}"))
+}

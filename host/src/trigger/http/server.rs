@@ -1,0 +1,145 @@
+//! Connections: accepted, bounded, and ended in order.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use futures_util::future::{Either, select};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+};
+
+use super::{HttpSettings, models::Models, patient::Patient, routes::routes};
+use crate::{pipeline::Pipeline, stage::StageExecutor, trigger::Requests};
+
+/// Headers of a request at most.
+const MAX_HEADERS: usize = 64;
+
+/// Bytes of a request's head at most, and of what is read ahead of a body.
+const MAX_HEAD: usize = 32 << 10;
+
+/// The wait after a connection could not be accepted: for want of file handles, mostly.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// What a server serves.
+pub struct Api {
+    /// The runs, and the store.
+    pub pipeline: Pipeline,
+    /// Where models predict.
+    pub stages: Arc<StageExecutor>,
+    /// Makes a run's request of what is wanted.
+    pub requests: Arc<dyn Requests>,
+    /// What is taken.
+    pub settings: HttpSettings,
+}
+
+/// What all requests share.
+pub(super) struct Server {
+    pub(super) pipeline: Pipeline,
+    pub(super) wishes: Arc<dyn Requests>,
+    pub(super) models: Arc<Models>,
+    /// One for each request that is being answered.
+    pub(super) requests: Arc<Semaphore>,
+    pub(super) settings: HttpSettings,
+}
+
+impl Server {
+    fn new(api: Api) -> Self {
+        let Api {
+            pipeline,
+            stages,
+            requests,
+            settings,
+        } = api;
+        Self {
+            models: Arc::new(Models::new(pipeline.clone(), stages, settings.clone())),
+            pipeline,
+            wishes: requests,
+            requests: Arc::new(Semaphore::new(settings.requests)),
+            settings,
+        }
+    }
+}
+
+/// Serves `api` until `stop`; then requests that are under way may end, and no others begin. A
+/// listener that others can reach is refused where there is no key.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    api.settings.check(listener.local_addr()?)?;
+    let settings = api.settings.clone();
+    let router = routes(Arc::new(Server::new(api)));
+    let places = Arc::new(Semaphore::new(settings.connections));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = pin!(accept(&listener, &places));
+        let (stream, place) = match select(stop.as_mut(), accepted).await {
+            Either::Left(_) => break,
+            Either::Right((accepted, _)) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        let connection = connection(stream, router.clone(), &settings);
+        let connection = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection broke: {error}");
+            }
+            drop(place);
+        });
+    }
+    // Nobody is to wait in a line that is not served any more.
+    drop(listener);
+    let ended = tokio::time::timeout(settings.stop, graceful.shutdown()).await;
+    if ended.is_err() {
+        tracing::warn!("requests that did not end in time were cut off");
+    }
+    connections.shutdown().await;
+    Ok(())
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // An answer is written at once, so it must not wait for more to send.
+                let _ = stream.set_nodelay(true);
+                return (stream, place);
+            }
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+type Connection = http1::Connection<TokioIo<Patient>, TowerToHyperService<Router>>;
+
+fn connection(stream: TcpStream, router: Router, settings: &HttpSettings) -> Connection {
+    let io = TokioIo::new(Patient::new(stream, settings.write));
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        // A connection on which nothing is asked for ends so, too.
+        .header_read_timeout(settings.head)
+        .max_headers(MAX_HEADERS)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(io, TowerToHyperService::new(router))
+}

@@ -1,0 +1,181 @@
+//! A run is asked for.
+
+use std::{path::Path, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
+};
+use serde_json::json;
+
+use super::{
+    blobs,
+    intake::{Intake, media_type},
+    refusal::{Refusal, json},
+    server::Server,
+    wish::{Given, What, Wish},
+};
+use crate::{
+    capability::clean,
+    contract::{Artifact, Digest},
+    pipeline::{Keyed, trace_of},
+    trigger::{Part, Wanted, ending, media_type as media_type_of},
+};
+
+/// The header by which a request that is sent twice is known.
+const KEY: &str = "idempotency-key";
+
+/// The longest such key, in bytes.
+const MAX_KEY: usize = 255;
+
+/// Bodies that are a part of the data themselves.
+const DATA: [&str; 3] = [
+    "text/csv",
+    "application/x-ndjson",
+    "application/vnd.apache.parquet",
+];
+
+/// Creates the run that a request asks for. With a key it is created once, however often it is
+/// asked for: a client that got no answer asks again.
+pub(super) async fn submit(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let cause = cause(&headers)?;
+    let Query(pairs) = query.map_err(|error| Refusal::bad(error.body_text()))?;
+    let (wish, asked) = wish(&server, &headers, pairs, body).await?;
+    let pipeline = &server.pipeline;
+    if let Some(cause) = &cause {
+        let started = pipeline.started_keyed(cause, asked).await;
+        if let Some(keyed) = started.map_err(|e| Refusal::fault(&e))? {
+            return answer(&server, keyed).await;
+        }
+    }
+    let wanted = wanted(&server, &headers, wish).await?;
+    let request = server.wishes.request(wanted).await;
+    let request = request.map_err(|error| Refusal::unusable(format!("{error:#}")))?;
+    let keyed = match &cause {
+        Some(cause) => pipeline.start_keyed(cause, asked, request).await,
+        None => pipeline.start(request).await.map(Keyed::New),
+    };
+    answer(&server, keyed.map_err(|e| Refusal::fault(&e))?).await
+}
+
+/// The cause that the client has named, if it has.
+fn cause(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut keys = headers.get_all(KEY).iter();
+    let (Some(key), more) = (keys.next(), keys.next()) else {
+        return Ok(None);
+    };
+    let key = key.to_str().unwrap_or_default().trim();
+    if more.is_some() || !(1..=MAX_KEY).contains(&key.len()) {
+        return Err(Refusal::bad(format!(
+            "Idempotency-Key has to be one text of 1 to {MAX_KEY} ASCII characters"
+        )));
+    }
+    Ok(Some(format!("http:{key}")))
+}
+
+/// What is asked for, and the digest of all that says so.
+async fn wish(
+    server: &Server,
+    headers: &HeaderMap,
+    pairs: Vec<(String, String)>,
+    body: Body,
+) -> Result<(Wish, Digest), Refusal> {
+    let media_type = media_type(headers);
+    if media_type == "application/json" {
+        if !pairs.is_empty() {
+            return Err(Refusal::bad(
+                "with a body in JSON all is said there: send no query",
+            ));
+        }
+        let settings = &server.settings;
+        let intake = Intake::new(headers, body, settings.json_bytes, settings.body)?;
+        let bytes = intake.all().await?;
+        return Ok((Wish::read(&bytes)?, Digest::of(&bytes)));
+    }
+    if !DATA.contains(&media_type.as_str()) {
+        let shown = clean(&media_type, 80);
+        let line = format!(
+            "a run is asked for in application/json, or with its data as {}; not with '{shown}'",
+            DATA.join(", ")
+        );
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, line));
+    }
+    // What is wrong with the query is told before the body is read.
+    let name = format!("data.{}", ending(&media_type));
+    let mut wish = Wish::queried(pairs.clone(), &name, Digest::of(b""))?;
+    let (digest, _) = blobs::keep(server, headers, body).await?;
+    for part in &mut wish.data {
+        part.what = What::Stored(digest);
+    }
+    let said = json!([media_type, pairs, digest]).to_string();
+    Ok((wish, Digest::of(said.as_bytes())))
+}
+
+/// The wish with all its data in the store.
+async fn wanted(server: &Server, headers: &HeaderMap, wish: Wish) -> Result<Wanted, Refusal> {
+    let mut data = Vec::new();
+    for Given { name, what } in wish.data {
+        let blobs = &server.pipeline.store().blobs;
+        let (digest, size) = match what {
+            What::Text(text) => {
+                let kept = blobs.put(text.as_bytes()).await;
+                (kept.map_err(|e| Refusal::fault(&e))?, text.len() as u64)
+            }
+            // Touched, so that it is not swept before the run names it.
+            What::Stored(digest) => match blobs.touch(&digest).await {
+                Ok(Some(size)) => (digest, size),
+                Ok(None) => {
+                    return Err(Refusal::unusable(format!(
+                        "'{name}': there is no blob {digest} in the store: send it to /api/blobs"
+                    )));
+                }
+                Err(error) => return Err(Refusal::fault(&error)),
+            },
+        };
+        let artifact = Artifact {
+            name: "source".to_owned(),
+            digest,
+            size,
+            media_type: media_type_of(Path::new(&name)).to_owned(),
+        };
+        data.push(Part::Stored {
+            label: name,
+            artifact,
+        });
+    }
+    let trace = headers.get("traceparent");
+    let trace = trace.and_then(|trace| trace_of(trace.to_str().ok()?));
+    Ok(Wanted {
+        kind: wish.kind,
+        model: wish.model,
+        data,
+        options: wish.options,
+        trace: trace.map(str::to_owned),
+    })
+}
+
+async fn answer(server: &Server, keyed: Keyed) -> Result<Response, Refusal> {
+    let (run, status) = match keyed {
+        Keyed::New(run) => (run, StatusCode::CREATED),
+        Keyed::Same(run) => (run, StatusCode::OK),
+        Keyed::Other => {
+            return Err(Refusal::conflict(
+                "this Idempotency-Key stands for another request: take a new one",
+            ));
+        }
+    };
+    let state = server.pipeline.state(&run).await;
+    let state = state.map_err(|e| Refusal::fault(&e))?;
+    let mut response = json(status, &json!({ "run": run, "status": state.status() }));
+    if let Ok(place) = HeaderValue::from_str(&format!("/api/runs/{run}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
