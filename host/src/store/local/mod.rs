@@ -11,13 +11,14 @@
 //! # Layout
 //! - `folder`: finds or makes the folder. - `schema`: the tables, and which version they have.
 //! - `database`: the connection and what its errors mean to a user.
-//! - `blobs`, `records`, `queues`: the traits.
+//! - `blobs`, `records`, `queues`: the traits. - `jump`: queues when the clock is set.
 //!
 //! All of it belongs to the user alone: folders 0700, files 0600.
 
 mod blobs;
 mod database;
 mod folder;
+mod jump;
 mod queues;
 mod records;
 mod schema;
