@@ -11,6 +11,7 @@
 )]
 
 mod cli;
+mod durable;
 mod hosts;
 mod oracles;
 mod setup;
