@@ -76,6 +76,11 @@ fn a_full_disk_is_waited_out() {
 }
 
 #[test]
+fn a_disk_that_is_full_for_blobs_uses_up_no_attempts() {
+    outages(Fault::FullForBlobs, &["No space left on device"], &[0, 5]);
+}
+
+#[test]
 fn a_read_only_disk_is_waited_out() {
     outages(
         Fault::ReadOnly,

@@ -17,6 +17,7 @@ pub(crate) enum Fault {
     Full = 1,
     ReadOnly = 2,
     Sync = 3,
+    FullForBlobs = 4,
 }
 
 /// The faults of the processes that were started with them.
