@@ -444,3 +444,63 @@ fn many_receivers_get_each_message_once() {
         assert!(fresh.one.queues.counts().await.unwrap().is_empty());
     });
 }
+
+#[test]
+fn a_clock_that_is_set_hides_nothing_and_takes_nothing_away() {
+    const HOURS: i64 = 2 * 60 * 60 * 1000;
+    for by in [-HOURS, HOURS] {
+        everywhere(|fresh| async move {
+            let (queues, other) = (&fresh.one.queues, &fresh.two.queues);
+            let receive = async |queues: &Arc<dyn septet::store::Queues>| {
+                let received = queues.receive(&["q"], MINUTE).await.unwrap();
+                received.map(|received| received.message.id)
+            };
+            // Both have looked before, and one message is at work, one waits, one comes later.
+            for (id, delay) in [("leased", Duration::ZERO), ("late", MINUTE)] {
+                queues.send("q", &message(id), delay).await.unwrap();
+            }
+            let leased = queues.receive(&["q"], MINUTE).await.unwrap().unwrap();
+            assert_eq!(leased.message.id, "leased");
+            assert_eq!(receive(other).await, None);
+            fresh.later(Duration::from_secs(2));
+            let waits = message("waits");
+            queues.send("q", &waits, Duration::ZERO).await.unwrap();
+
+            fresh.clock.set_by(by);
+            fresh.later(Duration::from_secs(2));
+            assert_eq!(receive(queues).await.as_deref(), Some("waits"));
+            // A delay may end early where the clock went forward; nothing else is there.
+            let next = receive(other).await;
+            assert!(matches!(next.as_deref(), None | Some("late")), "{next:?}");
+            assert!(queues.renew(&leased, MINUTE).await.unwrap());
+            assert_eq!(receive(other).await, None);
+            fresh.later(MINUTE + MINUTE);
+            let mut again = BTreeSet::new();
+            while let Some(id) = receive(other).await {
+                again.insert(id);
+            }
+            assert_eq!(again.len(), 3, "{again:?}");
+        });
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_while_nobody_looked_hides_nothing() {
+    everywhere(|fresh| async move {
+        let queues = &fresh.one.queues;
+        for id in ["a", "b"] {
+            queues
+                .send("q", &message(id), Duration::ZERO)
+                .await
+                .unwrap();
+        }
+        fresh.clock.set_by(-100_000_000);
+        fresh.later(Duration::from_millis(1));
+        // The second handle is a process that begins now.
+        let other = &fresh.two.queues;
+        for _ in 0..2 {
+            assert!(other.receive(&["q"], MINUTE).await.unwrap().is_some());
+        }
+        assert!(other.receive(&["q"], MINUTE).await.unwrap().is_none());
+    });
+}

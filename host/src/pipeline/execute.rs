@@ -199,7 +199,7 @@ impl Worker {
     }
 
     /// Runs the component while the lease is renewed, and says whether a failure will last; none
-    /// where the lease was lost.
+    /// where the lease was lost. An error is the store's.
     async fn execute(
         &self,
         received: &Received,
@@ -214,15 +214,21 @@ impl Worker {
         let executing = self.executor.execute(begun.call.clone(), progress);
         let executed = unless(executing, self.superseded(received, begun, Some(doing))).await;
         let seconds = begun.at.elapsed().as_secs_f64();
-        Ok(executed.map(|executed| match executed {
-            Ok(executed) => (executed, false),
-            Err(error) => {
+        match executed {
+            None => Ok(None),
+            Some(Ok(executed)) => Ok(Some((executed, false))),
+            Some(Err(error)) => {
                 // A damaged blob does not heal by being read again.
                 let damaged = matches!(error.downcast_ref(), Some(BlobError::Corrupt { .. }));
+                // While the store can't be written, no attempt counts: the next ones would end
+                // the same way, and the run with them.
+                if !damaged && self.pipeline.probe().await.is_err() {
+                    return Err(error);
+                }
                 let failed = Executed::failed(format!("{error:#}"), Blame::Host);
-                (Executed { seconds, ..failed }, damaged)
+                Ok(Some((Executed { seconds, ..failed }, damaged)))
             }
-        }))
+        }
     }
 
     /// Renews the lease, and comes back when the work is not this worker's any more: the lease is

@@ -2,8 +2,11 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        OnceLock,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
@@ -13,6 +16,9 @@ use async_trait::async_trait;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Milliseconds since 1970, UTC.
     fn now(&self) -> u64;
+
+    /// Milliseconds since some moment of this process: unlike `now`, nobody can set it.
+    fn steady(&self) -> u64;
 
     /// Comes back when `duration` has passed on this clock.
     async fn sleep(&self, duration: Duration);
@@ -36,6 +42,11 @@ impl Clock for SystemClock {
             .map_or(0, millis)
     }
 
+    fn steady(&self) -> u64 {
+        static BEGUN: OnceLock<Instant> = OnceLock::new();
+        millis(BEGUN.get_or_init(Instant::now).elapsed())
+    }
+
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
@@ -43,24 +54,41 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until it is moved; to sleep on it moves it.
 #[derive(Debug)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    steady: AtomicU64,
+    /// By how much it was set, all in all.
+    set: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`, in milliseconds since 1970.
     pub const fn new(now: u64) -> Self {
-        Self(AtomicU64::new(now))
+        Self {
+            steady: AtomicU64::new(now),
+            set: AtomicI64::new(0),
+        }
     }
 
-    /// Moves the clock on.
+    /// Moves the clock on: time passes.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(millis(by), Ordering::SeqCst);
+        self.steady.fetch_add(millis(by), Ordering::SeqCst);
+    }
+
+    /// Sets the clock by so many milliseconds: no time passes.
+    pub fn set_by(&self, by: i64) {
+        self.set.fetch_add(by, Ordering::SeqCst);
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
+        let set = self.set.load(Ordering::SeqCst);
+        self.steady().saturating_add_signed(set)
+    }
+
+    fn steady(&self) -> u64 {
+        self.steady.load(Ordering::SeqCst)
     }
 
     async fn sleep(&self, duration: Duration) {

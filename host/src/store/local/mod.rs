@@ -14,6 +14,7 @@
 //! - `blobs`, `records`, `queues`: the traits. - `writer`: a blob being written.
 //! - `encryption`: whether the store is encrypted, and its keys. - `seal`: values in the database.
 //! - `content`: what is in a blob's file; `sealed_file`: where that is encrypted.
+//! - `jump`: queues when the clock is set.
 //!
 //! All of it belongs to the user alone: folders 0700, files 0600.
 
@@ -22,6 +23,7 @@ mod content;
 mod database;
 mod encryption;
 mod folder;
+mod jump;
 mod queues;
 mod records;
 mod schema;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::{database::Database, seal::Seal};
+use super::{database::Database, jump::Jumps, seal::Seal};
 use crate::store::{
     Clock, Message, Queues, Received,
     clock::millis,
@@ -18,6 +18,7 @@ pub(super) struct LocalQueues {
     database: Arc<Database>,
     seal: Seal,
     clock: Arc<dyn Clock>,
+    jumps: Arc<Jumps>,
 }
 
 impl LocalQueues {
@@ -26,6 +27,7 @@ impl LocalQueues {
             database,
             seal,
             clock,
+            jumps: Arc::default(),
         }
     }
 
@@ -53,14 +55,14 @@ impl LocalQueues {
         &self,
         sql: &'static str,
         received: &Received,
-        time: i64,
+        (now, later): (i64, i64),
     ) -> anyhow::Result<bool> {
         let (queue, id) = (received.queue.clone(), received.message.id.clone());
         let receipt = received.receipt.clone();
         self.database
             .call(move |connection| {
                 let mut statement = connection.prepare_cached(sql)?;
-                let changed = statement.execute(params![queue, id, receipt, time])?;
+                let changed = statement.execute(params![queue, id, receipt, later, now])?;
                 Ok(changed > 0)
             })
             .await
@@ -96,9 +98,12 @@ impl Queues for LocalQueues {
         }
         let queues: Vec<String> = queues.iter().map(|&queue| queue.to_owned()).collect();
         let (now, until) = self.times(lease);
+        let jumps = Arc::clone(&self.jumps);
+        let reading = (self.clock.now(), self.clock.steady());
         let received = self
             .database
             .call(move |connection| {
+                jumps.mend(connection, reading)?;
                 for queue in &queues {
                     if let Some(received) = take(connection, queue, now, until)? {
                         return Ok(Some(received));
@@ -118,21 +123,22 @@ impl Queues for LocalQueues {
     }
 
     async fn renew(&self, received: &Received, lease: Duration) -> anyhow::Result<bool> {
-        let sql = "UPDATE messages SET visible_at = ?4 \
+        let sql = "UPDATE messages SET visible_at = ?4, sent_at = ?5 \
                    WHERE queue = ?1 AND id = ?2 AND receipt = ?3";
-        self.change(sql, received, self.times(lease).1).await
+        self.change(sql, received, self.times(lease)).await
     }
 
     async fn acknowledge(&self, received: &Received) -> anyhow::Result<bool> {
         let sql = "DELETE FROM messages \
-                   WHERE queue = ?1 AND id = ?2 AND receipt = ?3 AND ?4 IS NOT NULL";
-        self.change(sql, received, 0).await
+                   WHERE queue = ?1 AND id = ?2 AND receipt = ?3 \
+                   AND ?4 IS NOT NULL AND ?5 IS NOT NULL";
+        self.change(sql, received, (0, 0)).await
     }
 
     async fn release(&self, received: &Received, delay: Duration) -> anyhow::Result<bool> {
-        let sql = "UPDATE messages SET visible_at = ?4, receipt = NULL \
+        let sql = "UPDATE messages SET visible_at = ?4, receipt = NULL, sent_at = ?5 \
                    WHERE queue = ?1 AND id = ?2 AND receipt = ?3";
-        self.change(sql, received, self.times(delay).1).await
+        self.change(sql, received, self.times(delay)).await
     }
 
     async fn peek(&self, queue: &str, limit: usize) -> anyhow::Result<Vec<Message>> {
@@ -248,7 +254,8 @@ fn take(
     const OLDEST: &str = "SELECT seq FROM messages WHERE queue = ?1 AND visible_at <= ?2 \
                           ORDER BY visible_at, seq LIMIT 1";
     const LEASE: &str = "UPDATE messages \
-                         SET visible_at = ?3, receipt = ?4, dequeue_count = dequeue_count + 1 \
+                         SET visible_at = ?3, receipt = ?4, sent_at = ?2, \
+                         dequeue_count = dequeue_count + 1 \
                          WHERE seq = ?5 AND queue = ?1 AND visible_at <= ?2 \
                          RETURNING id, body, grp, dequeue_count";
     // To look takes no lock, so that those who wait do not hinder those who work. Another may be

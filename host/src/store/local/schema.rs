@@ -14,6 +14,8 @@ pub(super) const VERSION: i64 = 2;
 /// `SPTT`: marks the file as ours.
 const APPLICATION: i64 = 0x5350_5454;
 
+/// `sent_at` is the time at which `visible_at` was last set: what is between them is the delay or
+/// the lease, whatever the clock shows later.
 const TABLES: &str = "
 CREATE TABLE records (
     key TEXT PRIMARY KEY NOT NULL,
@@ -94,6 +96,14 @@ pub(super) fn prepare(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let keys = match check(&transaction, folder)? {
         Found::Current => return encryption::unlock(&transaction, folder, key),
+        // An empty copy of a database is one, too: it must not become a store that knows nothing.
+        Found::Nothing if holds_blobs(folder) => {
+            return Err(Unfit::Refused(format!(
+                "{}/septet.db is damaged: it is empty, and the store is not: restore it from a \
+                 copy, or name another store with --store",
+                folder.display()
+            )));
+        }
         Found::Nothing => {
             transaction.execute_batch(TABLES)?;
             transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -110,6 +120,12 @@ pub(super) fn prepare(
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(keys)
+}
+
+/// Whether somebody has worked in the folder: blobs are made after the tables only.
+fn holds_blobs(folder: &Path) -> bool {
+    let blobs = std::fs::read_dir(folder.join("blobs"));
+    blobs.is_ok_and(|mut blobs| blobs.next().is_some())
 }
 
 fn check(connection: &Connection, folder: &Path) -> Result<Found, Unfit> {

@@ -14,7 +14,8 @@ use crate::store::{
     names::{check_key, check_message, check_queue},
 };
 
-/// Queues in memory.
+/// Queues in memory. They live no longer than the process, and so their times are those that
+/// nobody can set.
 pub(super) struct MemoryQueues {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -68,7 +69,7 @@ impl Queues for MemoryQueues {
     async fn send(&self, queue: &str, message: &Message, delay: Duration) -> anyhow::Result<()> {
         check_queue(queue)?;
         check_message(message)?;
-        let visible_at = self.clock.now() + millis(delay);
+        let visible_at = self.clock.steady() + millis(delay);
         let mut state = self.state();
         state.sent += 1;
         let sent = state.sent;
@@ -86,7 +87,7 @@ impl Queues for MemoryQueues {
     }
 
     async fn receive(&self, queues: &[&str], lease: Duration) -> anyhow::Result<Option<Received>> {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut state = self.state();
         state.leases += 1;
         let receipt = state.leases.to_string();
@@ -113,7 +114,7 @@ impl Queues for MemoryQueues {
     }
 
     async fn renew(&self, received: &Received, lease: Duration) -> anyhow::Result<bool> {
-        let until = self.clock.now() + millis(lease);
+        let until = self.clock.steady() + millis(lease);
         Ok(self.change(received, |waiting| waiting.visible_at = until))
     }
 
@@ -128,7 +129,7 @@ impl Queues for MemoryQueues {
     }
 
     async fn release(&self, received: &Received, delay: Duration) -> anyhow::Result<bool> {
-        let visible_at = self.clock.now() + millis(delay);
+        let visible_at = self.clock.steady() + millis(delay);
         Ok(self.change(received, |waiting| {
             waiting.visible_at = visible_at;
             waiting.receipt = None;
