@@ -18,3 +18,5 @@ mod guests;
 mod poison;
 mod process;
 mod server;
+mod stopping;
+mod together;

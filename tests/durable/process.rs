@@ -22,6 +22,9 @@ deliveries = 100000
 failures = 1000
 backoff = \"10ms\"
 longest_backoff = \"200ms\"
+
+[http]
+listen = \"127.0.0.1:0\"
 ";
 
 /// A process of the binary that goes on.

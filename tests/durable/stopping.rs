@@ -1,6 +1,9 @@
 //! A server that is told to stop.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use super::process::{Process, assert_whole, keys, place, queue, work_off};
 
@@ -13,7 +16,7 @@ fn slow(place: &crate::support::septet::Workplace) -> String {
     for _ in 0..40_000 {
         let mut share = || draw.next() % 10_000;
         let (a, b, c) = (share(), share(), share());
-        csv.push_str(&format!("{a},{b},{c},{}\n", u8::from(a + b > c + 5000)));
+        writeln!(csv, "{a},{b},{c},{}", u8::from(a + b > c + 5000)).unwrap();
     }
     place.write("slow.csv", csv);
     let queued = place.septet(&[
@@ -145,12 +148,15 @@ fn a_stage_that_is_silent_for_too_long_ends_its_process() {
     place.write("septet.toml", "[limits]\nsilence_seconds = 1\n");
     // One step of linear algebra, in which nothing is reported, takes most of a minute.
     let columns = 700;
-    let mut csv: String = (0..columns).map(|column| format!("c{column},")).collect();
+    let mut csv = String::new();
+    for column in 0..columns {
+        write!(csv, "c{column},").unwrap();
+    }
     csv.push_str("y\n");
     let mut draw = crate::support::draw::Draw(9);
     for _ in 0..2500 {
         for _ in 0..=columns {
-            csv.push_str(&format!("{:.4},", draw.share()));
+            write!(csv, "{:.4},", draw.share()).unwrap();
         }
         csv.pop();
         csv.push('\n');

@@ -1,5 +1,6 @@
 //! A small client of HTTP/1.1: one request a connection, and bytes as they are.
 
+use std::fmt::Write as _;
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
@@ -9,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// No answer takes longer, also where a model is trained meanwhile.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client of one server.
 #[derive(Clone, Copy)]
@@ -95,13 +96,13 @@ impl Client {
                 .any(|(own, _)| own.eq_ignore_ascii_case(name))
         };
         if !named("host") {
-            head += &format!("host: {}\r\n", self.0);
+            write!(head, "host: {}\r\n", self.0).unwrap();
         }
         if !body.is_empty() && !named("content-length") && !named("transfer-encoding") {
-            head += &format!("content-length: {}\r\n", body.len());
+            write!(head, "content-length: {}\r\n", body.len()).unwrap();
         }
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         head += "\r\n";
         [head.as_bytes(), body].concat()

@@ -97,7 +97,7 @@ impl Served {
         let executor = Arc::new(Stages(Arc::clone(&self.stages)));
         let worker = Worker::new(self.pipeline.clone(), executor, Arc::new(Silent));
         let drained = async {
-            let most = Duration::from_secs(300);
+            let most = Duration::from_mins(5);
             tokio::time::timeout(most, worker.drain(run)).await
         };
         self.wait(drained).expect("a run ends").unwrap()
@@ -132,7 +132,7 @@ impl Served {
             let _ = stop.send(());
         }
         if let Some(task) = self.task.take() {
-            let ended = async { tokio::time::timeout(Duration::from_secs(60), task).await };
+            let ended = async { tokio::time::timeout(Duration::from_mins(1), task).await };
             let ended = self.runtime.block_on(ended);
             ended.expect("it stops").unwrap().unwrap();
         }

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use septet::trigger::{Folder, Requests, Stop, Timer};
+use anyhow::Context as _;
+use septet::trigger::{
+    Folder, Requests, Stop, Timer,
+    http::{self, Api},
+};
+use tokio::net::TcpListener;
 
 use super::{
     args::Serve,
@@ -16,6 +21,14 @@ use super::{
 pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
     // What is wrong with the settings is told before anything is opened.
     let (folders, timers) = wanted::rules(&origin.settings)?;
+    let http = &origin.settings.http;
+    let (address, settings) = (http.address()?, http.settings()?);
+    // A port that is taken is told before anything is compiled.
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| {
+        format!("{address} can't be listened on: name another address with listen of [http]")
+    })?;
+    let address = listener.local_addr()?;
     let working = work::trigger(&origin, &serve.work).await?;
     let stop = Stop::on_signals(origin.settings.work.grace())?;
     let origin = Arc::new(origin);
@@ -32,10 +45,20 @@ pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
         let timer = Timer::new(pipeline.clone(), Arc::clone(&requests), rule);
         tokio::spawn(timer.watch(asked(&stop)));
     }
+    let api = Api {
+        pipeline: pipeline.clone(),
+        stages: Arc::clone(&working.session.stages),
+        requests,
+        settings,
+    };
+    let answering = tokio::spawn(http::serve(listener, api, asked(&stop)));
     let store = origin.store();
-    output::text_line(&format!("serving (store {})", store.display()))?;
+    output::text_line(&format!(
+        "serving http://{address} (store {})",
+        store.display()
+    ))?;
     working.queues.work(&stop).await;
-    Ok(())
+    answering.await.context("the server broke")?
 }
 
 /// Comes back when a stop is asked for.

@@ -180,12 +180,11 @@ pub(super) fn encode_own(
         return encode(id, "septet.claim", time, traceparent, claim);
     }
     let mut event = event::<serde_json::Value>(id, "septet.message", time, traceparent);
-    match serde_json::from_slice(&message.body) {
-        Ok(data) => event.data = Some(data),
-        Err(_) => {
-            "application/octet-stream".clone_into(&mut event.datacontenttype);
-            event.data_base64 = Some(BASE64_STANDARD.encode(&message.body));
-        }
+    if let Ok(data) = serde_json::from_slice(&message.body) {
+        event.data = Some(data);
+    } else {
+        "application/octet-stream".clone_into(&mut event.datacontenttype);
+        event.data_base64 = Some(BASE64_STANDARD.encode(&message.body));
     }
     Ok(Message::new(id, serde_json::to_vec(&event)?))
 }

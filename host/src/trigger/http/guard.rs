@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -61,7 +61,7 @@ fn admit(server: &Server, headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal>
     }
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
     let host = host.and_then(|host| std::str::from_utf8(host).ok());
-    let asked = uri.authority().map(|authority| authority.as_str());
+    let asked = uri.authority().map(Authority::as_str);
     // Where a request names two, the standard lets the first one count.
     if !asked.or(host).is_some_and(is_local) || !host.is_none_or(is_local) {
         return Err(Refusal::new(

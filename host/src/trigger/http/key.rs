@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::ensure;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -37,7 +37,7 @@ impl Key {
     /// Digests are compared, in the same time wherever they differ, so that neither the key nor
     /// its length can be found out by measuring.
     pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
-        let own = headers.get("x-functions-key").map(|key| key.as_bytes());
+        let own = headers.get("x-functions-key").map(HeaderValue::as_bytes);
         let bearer = headers.get(header::AUTHORIZATION);
         let bearer = bearer.and_then(|value| {
             let (scheme, key) = value.as_bytes().split_at_checked(7)?;

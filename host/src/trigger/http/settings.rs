@@ -55,7 +55,7 @@ impl Default for HttpSettings {
             head: Duration::from_secs(15),
             body: Duration::from_secs(15),
             write: Duration::from_secs(30),
-            predict: Duration::from_secs(120),
+            predict: Duration::from_mins(2),
             stop: Duration::from_secs(20),
             alias: Duration::from_secs(1),
         }
