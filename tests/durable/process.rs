@@ -209,7 +209,7 @@ pub(super) fn versions(place: &Workplace) -> BTreeSet<String> {
         .json();
     let versions = shown["versions"].as_array().unwrap().iter();
     let bundles: Vec<_> = versions
-        .map(|version| version["bundle"].as_str().unwrap().to_owned())
+        .map(|version| version["digest"].as_str().unwrap().to_owned())
         .collect();
     let distinct: BTreeSet<_> = bundles.iter().cloned().collect();
     assert_eq!(distinct.len(), bundles.len(), "a bundle is two versions");

@@ -212,6 +212,46 @@ fn predictions_are_written_once() {
 }
 
 #[test]
+fn a_file_of_somebody_else_is_not_written_over() {
+    let mut inbox = Inbox::new(RunKind::Predict);
+    inbox.rule.output = Some(Output {
+        folder: inbox.output(),
+        ending: "csv".to_owned(),
+    });
+    let written = inbox.output().join("a.csv.csv");
+    fs::create_dir(inbox.output()).unwrap();
+    fs::write(&written, "mine").unwrap();
+    block_on(async {
+        inbox.bench.train(1.0).await;
+        inbox.put("a.csv", "a\n1\n");
+        let watching = inbox.watch(2);
+        until_runs(&inbox.bench, 2).await;
+        inbox.work().await;
+        inbox.looks().await;
+        assert_eq!(fs::read(&written).unwrap(), b"mine");
+        // When it is gone the predictions come.
+        fs::remove_file(&written).unwrap();
+        until(async || written.exists()).await;
+        let bytes = fs::read(&written).unwrap();
+        assert_ne!(bytes, b"mine");
+        // What septet wrote is replaced by newer predictions, and nothing else is.
+        inbox.put("a.csv", "a\n2\n");
+        until_runs(&inbox.bench, 3).await;
+        inbox.work().await;
+        until(async || fs::read(&written).is_ok_and(|now| now != bytes)).await;
+        // Both watchers are done with it.
+        inbox.looks().await;
+        fs::write(&written, "mine again").unwrap();
+        inbox.put("a.csv", "a\n3\n");
+        until_runs(&inbox.bench, 4).await;
+        inbox.work().await;
+        inbox.looks().await;
+        watching.end().await;
+        assert_eq!(fs::read(&written).unwrap(), b"mine again");
+    });
+}
+
+#[test]
 fn a_run_that_came_to_nothing_has_no_predictions() {
     let mut inbox = Inbox::new(RunKind::Predict);
     inbox.rule.output = Some(Output {

@@ -81,6 +81,14 @@ fn a_model_is_trained_over_http() {
     // What is done stays done.
     let cancelled = client.send("POST", &format!("/api/runs/{run}/cancel"), &[], b"");
     assert_eq!(cancelled.json(200)["status"], "done");
+    // What somebody took out of the store is gone, and asking again does not help.
+    let blobs = &served.pipeline.store().blobs;
+    let listed = served.wait(blobs.list(None, 1000)).unwrap();
+    let listed = listed.iter().find(|blob| blob.digest == bundle.digest);
+    assert!(served.wait(blobs.remove(listed.unwrap())).unwrap());
+    let got = client.get(&format!("/api/runs/{run}/artifacts/train/bundle"));
+    assert!(got.error(410).contains("not kept"));
+    assert_eq!(got.header("retry-after"), None);
 }
 
 #[test]
@@ -121,6 +129,11 @@ fn data_come_as_a_body_or_as_a_blob() {
     let source = &state.request.sources[0].artifact;
     assert_eq!((source.digest, source.size), (digest, 8));
     assert_eq!(source.media_type, "application/vnd.apache.parquet");
+
+    // One blob may be many parts.
+    wish["data"] =
+        json!([{"name": "e.csv", "digest": digest}, {"name": "f.csv", "digest": digest}]);
+    client.post("/api/runs", &wish).json(201);
 
     wish["data"] = json!([{"name": "e.csv", "digest": Digest::of(b"not there")}]);
     let error = client.post("/api/runs", &wish).error(422);
@@ -196,6 +209,19 @@ fn a_request_with_a_key_is_done_once() {
         runs.iter().all(|run| *run == runs[0] && run.is_string()),
         "{runs:?}"
     );
+
+    // A key does not stand for another run when its own is forgotten.
+    let run = runs[0].as_str().unwrap();
+    let records = &served.pipeline.store().records;
+    let forget = async {
+        records.create(&format!("forgotten/{run}"), b"{}").await?;
+        records.delete(&format!("active/{run}")).await?;
+        records.delete(&format!("runs/{run}")).await
+    };
+    served.wait(forget).unwrap();
+    let error = keyed("many", &wish()).error(410);
+    assert!(error.contains("use another key"), "{error}");
+    client.get(&format!("/api/runs/{run}")).error(404);
 }
 
 #[test]
@@ -236,7 +262,8 @@ fn what_is_not_there_or_not_so_is_told() {
     client.get("/api/runs/ffffffff").error(404);
     client.get("/api/runs/..%2f..%2fetc").error(404);
     client.get("/api/runs/%ff").error(400);
-    client.get("/api/runs?limit=0").error(400);
+    let error = client.get("/api/runs?limit=0").error(400);
+    assert!(error.contains("must be 1 to 500"), "{error}");
     client.get("/api/runs?limit=x").error(400);
     client.get("/api/runs?most=1").error(400);
     client.post("/predict/nothing", &json!([])).error(404);

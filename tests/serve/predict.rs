@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::served::Served;
 use crate::support::septet::demo;
 
-/// The demo's rows as records, without the target: numbers as numbers, what is missing left out.
+/// The demo's rows as records, without the target: numbers as numbers, what is missing as null.
 fn records() -> Vec<Value> {
     let text = fs::read_to_string(demo("penguins.csv")).unwrap();
     let mut lines = text.lines();
@@ -26,6 +26,7 @@ fn records() -> Vec<Value> {
         let mut record = Map::new();
         for (name, cell) in cells.filter(|(name, _)| **name != "species") {
             if matches!(cell, "" | "NA") {
+                record.insert((*name).to_owned(), Value::Null);
                 continue;
             }
             let number = serde_json::from_str::<Value>(cell)
@@ -121,7 +122,15 @@ fn rows_that_do_not_fit_are_told() {
     }
     predict(&json!({"rows": []})).error(400);
     assert_eq!(predict(&json!([])).json(200)["predictions"], json!([]));
-    // What is missing is filled in, and null is missing.
+    // A column that no record has is a slip; of one record it is a missing value, as null is, and
+    // is filled in.
+    let mut narrow = record.clone();
+    narrow.as_object_mut().unwrap().remove("island");
+    let error = predict(&json!([narrow, {}])).error(400);
+    assert!(
+        error.contains("no record has 'island'") && error.contains("null"),
+        "{error}"
+    );
     let empty = predict(&json!([{}, with("island", Value::Null)])).json(200);
     assert!(empty["predictions"][0]["prediction"].is_string(), "{empty}");
     let many = vec![record.clone(); 401];
@@ -159,6 +168,7 @@ fn rows_that_have_no_prediction_do_not_spoil_the_others() {
     let mut records = records();
     for record in &mut records {
         record.as_object_mut().unwrap().remove("body_mass_g");
+        record["species"] = Value::Null;
     }
     let predict = |records: &[Value]| {
         let body = json!({ "records": records });
@@ -264,7 +274,10 @@ fn a_moved_alias_is_followed() {
     let given = split.as_ref().map(|split| &split.digest);
     let registered = served.wait(registry.register("penguins", version, given));
     assert!(matches!(registered.unwrap(), Registered::Version(3)));
-    client.post("/predict/penguins@3", &record).error(422);
+    // It is told at once the second time, too.
+    let first = client.post("/predict/penguins@3", &record).error(422);
+    let again = client.post("/predict/penguins@3", &record).error(422);
+    assert_eq!(first, again);
     move_to(3);
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use septet::{
-    pipeline::{RunKind, Status},
-    trigger::{Schedule, Timer, TimerRule},
+    pipeline::{Collect, RunKind, Status},
+    trigger::{Retrain, Schedule, Timer, TimerRule},
 };
 use serde_json::Map;
 use tempfile::TempDir;
 
-use super::asks::{Asks, Watching, runs, until};
+use super::asks::{Asks, Watching, runs, until, until_runs};
 use crate::store::{backends::block_on, bench::Bench};
 
 #[test]
@@ -70,6 +70,55 @@ fn a_tick_is_at_most_one_run_of_all_who_serve() {
         assert_eq!(causes.len(), all.len());
         let done = all.iter().filter(|run| run.status == Status::Done).count();
         assert!(done > 0);
+    });
+}
+
+#[test]
+fn a_forgotten_run_is_not_in_the_way() {
+    let bench = Bench::new();
+    // Past the real time, from which runs have their identifiers.
+    bench.fresh.later(Duration::from_hours(24 * 365 * 30));
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("a.csv");
+    std::fs::write(&file, "a\n1\n").unwrap();
+    block_on(async {
+        let trained = bench.train(1.0).await.id;
+        let clock = bench.pipeline.clock();
+        let start = clock.now();
+        let rule = TimerRule {
+            name: "daily".to_owned(),
+            schedule: Schedule::parse("0 12 * * *", start).unwrap(),
+            kind: RunKind::Monitor,
+            model: Some("iris".to_owned()),
+            data: vec![file.clone()],
+            options: Map::new(),
+            catch_up: Duration::from_hours(24),
+            retrain: Some(Retrain {
+                data: vec![file],
+                options: Map::new(),
+            }),
+        };
+        let mut watching = Watching::new();
+        let timer = Timer::new(bench.pipeline.clone(), Asks::of(&bench), rule);
+        let stop = watching.stop();
+        watching.watch(timer.watch(stop));
+        until_runs(&bench, 2).await;
+        let first = runs(&bench).await.pop().unwrap().id;
+        bench.worker.drain(&first).await.unwrap();
+        let drained = clock.now();
+        until(async || clock.now() >= drained + 2 * 3_600_000).await;
+        let hour = Duration::from_hours(1);
+        let collect = Collect {
+            grace: hour,
+            forget: Some(hour),
+            dry_run: false,
+        };
+        assert_eq!(bench.pipeline.collect(&collect).await.unwrap().runs, 1);
+        assert!(bench.pipeline.is_forgotten(&first).await.unwrap());
+        // The next tick comes to a run.
+        let other = |id: &String| *id != first && *id != trained;
+        until(async || runs(&bench).await.iter().any(|run| other(&run.id))).await;
+        watching.end().await;
     });
 }
 

@@ -155,6 +155,7 @@ fn what_is_not_finished_leaves_nothing() {
 fn messages_are_bounded() {
     let limits = Limits {
         messages: 5,
+        message_bytes: 16 << 10,
         ..Limits::default()
     };
     let bench = Bench::with_limits(limits);

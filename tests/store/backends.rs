@@ -83,3 +83,14 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
         .unwrap()
         .block_on(future)
 }
+
+/// Runs `check` on a fresh store of every backend.
+pub fn everywhere<F: Future<Output = ()>>(check: impl Fn(Fresh) -> F) {
+    for (name, fresh) in ALL {
+        println!("backend {name}");
+        let mut fresh = fresh();
+        // A future may keep only the fields it names; the folder must outlive it.
+        let _folder = fresh.folder.take();
+        block_on(check(fresh));
+    }
+}

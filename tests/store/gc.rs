@@ -119,7 +119,9 @@ fn what_is_needed_stays_and_what_is_not_goes() {
             assert_eq!(bench.blobs().await, all);
             let collected = bench.pipeline.collect(&GRACE).await.unwrap();
             assert_eq!(collected, counted);
-            assert_eq!((collected.blobs, collected.bytes), (1, 15));
+            // What it takes on a disk, which is more where it is encrypted.
+            assert_eq!(collected.blobs, 1);
+            assert!((15..100).contains(&collected.bytes), "{collected:?}");
             assert_eq!((collected.runs, collected.records), (0, 0));
             assert_eq!(collected.young_blobs, 1);
             assert_eq!(collected.kept_blobs, needed.len() as u64 + 1);

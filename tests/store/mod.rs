@@ -1,6 +1,6 @@
 //! The store's backends, and the pipeline over them.
 //!
-//! - `conformance`, `model`: what every backend does. - `gc`: what nothing needs goes.
+//! - `blobs`, `conformance`, `model`: what every backend does. - `gc`: what nothing needs goes.
 //! - `folder`: what only a folder can suffer. - `encryption`: what only an encrypted one can.
 //! - `protocol`: a process stopped between any two steps. - `runs`: replays, rollbacks, races for
 //!   the alias. - `troubles`: rejections, faults, hostile messages.
@@ -9,6 +9,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod bench;
+mod blobs;
 mod conformance;
 mod encryption;
 mod ends;

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use run::{Run, Split, Task};
-pub(crate) use serve::{Serve, Work};
+pub(crate) use serve::{Serve, Share, Work};
 pub(crate) use store::{Gc, Store, StoreCommand};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,

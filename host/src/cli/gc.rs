@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use humantime::format_duration;
-use septet::pipeline::{Collect, Collected, Policy};
+use septet::pipeline::{Collect, Collected};
 use serde_json::json;
 
 use super::{args::Gc, output, session::Origin};
@@ -12,12 +12,12 @@ use super::{args::Gc, output, session::Origin};
 /// Collects garbage.
 pub(crate) async fn gc(origin: &Origin, gc: &Gc) -> anyhow::Result<()> {
     let stage = Duration::from_secs(origin.settings.limits.wall_seconds);
-    let lease = Policy::default().lease;
+    let lease = origin.settings.work.policy()?.lease;
     let longest = stage.saturating_add(lease);
     ensure!(
         gc.grace > longest,
         "--grace {} is too short: one call of a stage may take {} (the limit wall_seconds) and its \
-         lease {}, and what it has written by then is not named yet: give more than {}",
+         lease {}, and files it wrote may not be referenced yet: give more than {}",
         format_duration(gc.grace),
         format_duration(stage),
         format_duration(lease),

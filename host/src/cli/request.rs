@@ -68,6 +68,7 @@ async fn with_model(
     // The model comes first: where there is none, the data are not read.
     let model: ModelRef = model.parse()?;
     let version = session.pipeline.registry().resolve(&model).await?;
+    keep_components(session).await?;
     let transforms = version.pinned.transforms();
     Ok(RunRequest {
         kind,

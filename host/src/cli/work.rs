@@ -10,7 +10,7 @@ use septet::{
 };
 
 use super::{
-    args::Work,
+    args::{Share, Work},
     drawing::Drawing,
     lines::Lines,
     output,
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Works until a signal, or until all is done.
 pub(crate) async fn work(origin: &Origin, work: &Work) -> anyhow::Result<()> {
-    let worker = trigger(origin, work).await?;
+    let worker = trigger(origin, &work.share).await?;
     let stop = Stop::on_signals(origin.settings.work.grace())?;
     let store = origin.store();
     let stages: Vec<&str> = worker.stages.iter().map(|stage| stage.name()).collect();
@@ -43,15 +43,15 @@ pub(crate) struct Working {
 }
 
 /// The store, the stages, compiled, and who works off the queues.
-pub(crate) async fn trigger(origin: &Origin, work: &Work) -> anyhow::Result<Working> {
+pub(crate) async fn trigger(origin: &Origin, share: &Share) -> anyhow::Result<Working> {
     let settings = &origin.settings.work;
     let policy = settings.policy()?;
-    let mut concurrency = settings.concurrency(work.concurrency, &origin.settings.limits)?;
+    let mut concurrency = settings.concurrency(share.concurrency, &origin.settings.limits)?;
     concurrency
         .stages
-        .retain(|stage, _| work.stages.is_empty() || work.stages.contains(stage));
+        .retain(|stage, _| share.stages.is_empty() || share.stages.contains(stage));
     let session = origin.session(Mode::Create).await?;
-    let mut stages = work.stages.clone();
+    let mut stages = share.stages.clone();
     if stages.is_empty() {
         stages = Stage::ALL.to_vec();
     }

@@ -2,15 +2,16 @@
 
 use std::{
     env,
-    fs::{self, File},
-    io::Read as _,
+    ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use septet::trigger::http::{HttpSettings, Key};
 use serde::Deserialize;
+
+use super::key::read_secret;
 
 /// Where the key is, if it is not in a file.
 const VARIABLE: &str = "SEPTET_HTTP_KEY";
@@ -19,7 +20,11 @@ const VARIABLE: &str = "SEPTET_HTTP_KEY";
 const PORT: u16 = 7071;
 
 /// Largest file with a key that is read.
-const MAX_KEY_FILE: u64 = 4096;
+const MAX_KEY_FILE: usize = 4096;
+
+/// The file with the key, in errors. Nothing tells its name from a key that was put into its place,
+/// so it is never shown.
+const KEY_FILE: &str = "the file that key_file of [http] names";
 
 /// What is served over HTTP, and to whom.
 #[derive(Debug, Default, Deserialize)]
@@ -55,13 +60,7 @@ impl HttpSection {
     /// What the server takes, checked for the address that it will listen on.
     pub(crate) fn settings(&self) -> anyhow::Result<HttpSettings> {
         let address = self.address()?;
-        let key = match env::var_os(VARIABLE).filter(|key| !key.is_empty()) {
-            Some(key) => {
-                let key = key.into_string().unwrap_or_default();
-                Some(Key::new(&key).with_context(|| format!("{VARIABLE} can't be used"))?)
-            }
-            None => self.key_file.as_deref().map(read).transpose()?,
-        };
+        let key = key(env::var_os(VARIABLE), self.key_file.as_deref())?;
         let default = HttpSettings::default();
         let settings = HttpSettings {
             key,
@@ -77,42 +76,33 @@ impl HttpSection {
     }
 }
 
+/// The key of the environment, else the one in the file. What is set to nothing is no key and no
+/// lack of one: where a secret did not arrive, nobody is to be served without.
+fn key(variable: Option<OsString>, file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+    let Some(key) = variable else {
+        return file.map(read).transpose();
+    };
+    ensure!(
+        !key.is_empty(),
+        "{VARIABLE} is set and empty: give it a key, or unset it"
+    );
+    let key = key.into_string().unwrap_or_default();
+    let key = Key::new(&key).with_context(|| format!("{VARIABLE} can't be used"))?;
+    Ok(Some(key))
+}
+
 /// The key in a file that nobody else can read.
 fn read(path: &Path) -> anyhow::Result<Key> {
-    let shown = path.display();
-    let unreadable = || format!("the key file {shown} can't be read");
-    let file = File::open(path).with_context(unreadable)?;
-    let metadata = file.metadata().with_context(unreadable)?;
-    if !metadata.is_file() {
-        bail!("the key file {shown} is no ordinary file");
-    }
-    private(&metadata, path)?;
-    let mut key = String::new();
-    let read = file.take(MAX_KEY_FILE + 1).read_to_string(&mut key);
-    read.with_context(unreadable)?;
-    Key::new(key.trim_end()).with_context(|| format!("the key file {shown} can't be used"))
-}
-
-/// Refuses a file that others on this machine can read.
-#[cfg(unix)]
-fn private(metadata: &fs::Metadata, path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let mode = metadata.permissions().mode();
-    if mode & 0o077 != 0 {
-        let shown = path.display();
-        bail!("the key file {shown} is open to other users: chmod 600 {shown}");
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn private(_: &fs::Metadata, _: &Path) -> anyhow::Result<()> {
-    Ok(())
+    let make = "`(umask 077; openssl rand -hex 32 > FILE)` makes one";
+    let text = read_secret(path, KEY_FILE, make, MAX_KEY_FILE)?;
+    let text = std::str::from_utf8(&text).unwrap_or_default();
+    Key::new(text.trim_end()).with_context(|| format!("{KEY_FILE} holds no key"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn section(text: &str) -> HttpSection {
@@ -133,7 +123,6 @@ mod tests {
         assert!(toml::from_str::<HttpSection>("key = \"secret\"").is_err());
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_key_file_is_nobody_elses() {
         use std::os::unix::fs::PermissionsExt as _;
@@ -151,12 +140,31 @@ mod tests {
         read(&path).unwrap();
         fs::write(&path, "short").unwrap();
         let error = format!("{:#}", read(&path).unwrap_err());
-        assert!(error.contains("can't be used"), "{error}");
+        assert!(error.contains("holds no key"), "{error}");
         assert!(!error.contains("short"), "{error}");
         fs::write(&path, "x".repeat(9000)).unwrap();
         assert!(read(&path).is_err());
         assert!(read(folder.path()).is_err());
-        assert!(read(&folder.path().join("none")).is_err());
+        // What was typed may be the key.
+        let typed = "fedcba9876543210fedc";
+        let error = format!("{:#}", read(&folder.path().join(typed)).unwrap_err());
+        assert!(error.contains("is not there"), "{error}");
+        assert!(!error.contains(typed) && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_lack_of_a_key() {
+        let error = key(Some(OsString::new()), None).unwrap_err().to_string();
+        assert!(
+            error.contains(VARIABLE) && error.contains("empty"),
+            "{error}"
+        );
+        let file = Path::new("/no/file");
+        assert!(key(Some(OsString::new()), Some(file)).is_err());
+        assert!(key(Some("short".into()), None).is_err());
+        let given = key(Some("0123456789abcdef".into()), Some(file));
+        assert!(given.unwrap().is_some());
+        assert!(key(None, None).unwrap().is_none());
     }
 
     #[test]

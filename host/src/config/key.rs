@@ -1,4 +1,4 @@
-//! The store's key: where it is given, and what its file must be like.
+//! The store's key: where it is given. And what any file with a key must be like.
 //!
 //! It is never taken from the command line, where other users of the machine read it, and no error
 //! has any of it. This module must not open a store.
@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use septet::store::StoreKey;
+use zeroize::Zeroizing;
 
 /// The environment's words for the key, as they stand.
 #[derive(Default)]
@@ -75,6 +76,20 @@ fn of_file(file: &Path, word: &str) -> anyhow::Result<StoreKey> {
     );
 
     let shown = format!("the key file {} ({word})", file.display());
+    let make = "`septet store key --out FILE` makes one";
+    let text = read_secret(file, &shown, make, StoreKey::MAX_TEXT)?;
+    let text = std::str::from_utf8(&text).unwrap_or_default();
+    StoreKey::parse(text).with_context(|| format!("{shown} holds no key"))
+}
+
+/// What is in a file that nobody else may read: at most one byte more than `most`, which is enough
+/// to see that it is too much. In errors the file is called `shown`; `make` says how one is made.
+pub(super) fn read_secret(
+    file: &Path,
+    shown: &str,
+    make: &str,
+    most: usize,
+) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     // A pipe without a writer would be waited for.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let opened = fs::OpenOptions::new()
@@ -83,7 +98,7 @@ fn of_file(file: &Path, word: &str) -> anyhow::Result<StoreKey> {
         .open(file);
     let opened = match opened {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{shown} is not there: `septet store key --out FILE` makes one")
+            bail!("{shown} is not there: {make}")
         }
         opened => opened.with_context(|| format!("{shown} can't be read"))?,
     };
@@ -97,14 +112,12 @@ fn of_file(file: &Path, word: &str) -> anyhow::Result<StoreKey> {
         "{shown} is open to other users (mode {mode:03o}): `chmod 600` it, and if others may have \
          read it, make a new key"
     );
-    // One byte more than any key has is enough to see that it is none.
-    let mut text = zeroize::Zeroizing::new(Vec::with_capacity(StoreKey::MAX_TEXT + 1));
+    let mut text = Zeroizing::new(Vec::with_capacity(most + 1));
     opened
-        .take(StoreKey::MAX_TEXT as u64 + 1)
+        .take(most as u64 + 1)
         .read_to_end(&mut text)
         .with_context(|| format!("{shown} can't be read"))?;
-    let text = std::str::from_utf8(&text).unwrap_or_default();
-    StoreKey::parse(text).with_context(|| format!("{shown} holds no key"))
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Settings of what starts runs by itself: watched folders and timers.
 //!
 //! They are read with the others, and checked when somebody is to watch: a command that does not
-//! must not fail for them. It must not look whether a folder is there: it may come later.
+//! must not fail for them. A folder need not be there: it may come later.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -170,18 +170,29 @@ pub(crate) fn timers(settings: &[TimerSettings]) -> anyhow::Result<Vec<TimerRule
     Ok(rules)
 }
 
-/// Predictions that come to be data again, would for ever.
+/// Refuses predictions that would come to be data again, for ever, and those of two rules in one
+/// folder, where one would be in the other's way. Folders may be written in several ways, with
+/// links among them: what they really are is compared.
 fn check_chains(rules: &[FolderRule]) -> anyhow::Result<()> {
-    let mut next: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
-    for rule in rules {
-        if let Some(output) = &rule.output {
-            let outputs = next.entry(&rule.path).or_default();
-            outputs.insert(&output.folder);
+    let mut next: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    for (number, rule) in (1..).zip(rules) {
+        let Some(output) = &rule.output else {
+            continue;
+        };
+        let folder = real(&output.folder);
+        if let Some(other) = all.insert(folder.clone(), number) {
+            bail!(
+                "[[folder]] {number}: its output {} is that of [[folder]] {other} too: give each a \
+                 folder of its own",
+                output.folder.display()
+            );
         }
+        next.entry(real(&rule.path)).or_default().insert(folder);
     }
     for start in next.keys() {
         let mut seen = BTreeSet::new();
-        let mut open: Vec<&Path> = vec![start];
+        let mut open = vec![start];
         while let Some(path) = open.pop() {
             for output in next.get(path).into_iter().flatten() {
                 ensure!(
@@ -189,13 +200,27 @@ fn check_chains(rules: &[FolderRule]) -> anyhow::Result<()> {
                     "predictions of the watched folder {} come back into it: name another output",
                     start.display()
                 );
-                if seen.insert(*output) {
+                if seen.insert(output) {
                     open.push(output);
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Where a path leads: of what is there the links are followed, and what is not there yet stands
+/// behind it as it is written.
+fn real(path: &Path) -> PathBuf {
+    for there in path.ancestors() {
+        if let Ok(real) = there.canonicalize()
+            && let Ok(rest) = path.strip_prefix(there)
+        {
+            // Joined with nothing, a path would get a slash at its end.
+            return real.join(rest).components().collect();
+        }
+    }
+    path.to_owned()
 }
 
 impl FolderSettings {
@@ -206,8 +231,9 @@ impl FolderSettings {
                 !pattern.contains('/') && !pattern.is_empty(),
                 "pattern is '{pattern}': it is for the names of files in the folder itself"
             );
-            Pattern::new(pattern)
-                .map_err(|error| anyhow::anyhow!("pattern '{pattern}' is none: {error}"))
+            Pattern::new(pattern).map_err(|error| {
+                anyhow::anyhow!("pattern '{pattern}' is not a valid pattern: {error}")
+            })
         });
         let settle = duration("settle", self.settle.as_deref().unwrap_or("2s"), SETTLE)?;
         let output = self.output.as_deref().map(|folder| self.output(folder));
@@ -324,11 +350,12 @@ fn lexical(path: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn duration(name: &str, text: &str, [least, most]: [Duration; 2]) -> anyhow::Result<Duration> {
-    let length = humantime::parse_duration(text)
-        .map_err(|error| anyhow::anyhow!("{name} is '{text}': say it as 2s or 1h ({error})"))?;
+    let length = humantime::parse_duration(text).map_err(|error| {
+        anyhow::anyhow!("{name} is '{text}': give a length of time, as 2s or 1h ({error})")
+    })?;
     ensure!(
         (least..=most).contains(&length),
-        "{name} is {text}: it is {} to {}",
+        "{name} is {text}: it must be {} to {}",
         humantime::format_duration(least),
         humantime::format_duration(most)
     );
@@ -389,9 +416,15 @@ mod tests {
                 folder("settle = '2x'"),
                 "[[folder]] 1 (/etc/septet/in): settle is '2x'",
             ),
-            (folder("settle = '0s'"), "settle is 0s: it is 100ms to 1h"),
+            (
+                folder("settle = '0s'"),
+                "settle is 0s: it must be 100ms to 1h",
+            ),
             (folder("pattern = 'a/*'"), "pattern is 'a/*'"),
-            (folder("pattern = '***'"), "pattern '***'"),
+            (
+                folder("pattern = '***'"),
+                "pattern '***' is not a valid pattern",
+            ),
             (folder("output = 'in'"), "come back into it"),
             (
                 folder("output = 'o'\noptions = { format = '../x' }"),
@@ -415,16 +448,40 @@ mod tests {
         assert!(read(&timer("timezone = 'UTC'")).is_ok());
     }
 
+    fn watched(path: &str, output: &str) -> String {
+        format!("[[folder]]\npath = '{path}'\noutput = '{output}'\nrun = 'predict'\nmodel = 'm'\n")
+    }
+
     #[test]
     fn predictions_do_not_go_in_circles() {
-        let one = |path: &str, output: &str| {
-            format!(
-                "[[folder]]\npath = '{path}'\noutput = '{output}'\nrun = 'predict'\nmodel = 'm'\n"
-            )
-        };
-        assert!(read(&(one("a", "b") + &one("b", "c") + &one("a", "c"))).is_ok());
-        let circle = one("a", "b") + &one("b", "c") + &one("c", "./x/../a");
+        assert!(read(&(watched("a", "b") + &watched("b", "c") + &watched("a", "d"))).is_ok());
+        let circle = watched("a", "b") + &watched("b", "c") + &watched("c", "./x/../a");
         let told = read(&circle).unwrap_err().to_string();
         assert!(told.contains("/etc/septet/a come back"), "{told}");
+    }
+
+    #[test]
+    fn an_output_is_of_one_folder_only() {
+        let told = read(&(watched("a", "c") + &watched("b", "./c"))).unwrap_err();
+        let told = told.to_string();
+        assert!(told.starts_with("[[folder]] 2: its output"), "{told}");
+        assert!(told.contains("that of [[folder]] 1 too"), "{told}");
+    }
+
+    #[test]
+    fn links_do_not_hide_what_a_folder_is() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name).display().to_string();
+        std::fs::create_dir_all(at("in/sub")).unwrap();
+        std::os::unix::fs::symlink(at("in"), at("link")).unwrap();
+        let told = read(&watched(&at("in"), &at("link"))).unwrap_err();
+        assert!(told.to_string().contains("come back into it"), "{told}");
+        // Also where the last of it is still to be made.
+        let both = watched(&at("link/new"), &at("x")) + &watched(&at("y"), &at("in/new"));
+        assert!(read(&both).is_ok());
+        let circle = both + &watched(&at("x"), &at("y"));
+        let told = read(&circle).unwrap_err();
+        assert!(told.to_string().contains("come back into it"), "{told}");
+        assert!(read(&watched(&at("in"), &at("in/sub"))).is_ok());
     }
 }

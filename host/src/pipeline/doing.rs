@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{invocation::Invocation, record, view::Pipeline};
-use crate::contract::Digest;
+use crate::{contract::Digest, store::Entry};
 
 /// More than there are records of one work: each one deletes those before it.
 const LOOK: usize = 1000;
@@ -42,6 +42,12 @@ fn key(work: &Digest, generation: u32) -> String {
 
 fn prefix(work: &Digest) -> String {
     format!("doing/{work}/")
+}
+
+/// Whether a record of the sequence was valid until then at most: its worker is gone.
+pub(super) fn ran_out(entry: &Entry, then: u64) -> bool {
+    let claimed: anyhow::Result<Claimed> = record::decode(&entry.key, &entry.value);
+    claimed.is_ok_and(|claimed| claimed.until < then)
 }
 
 fn millis(lease: Duration) -> u64 {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    commit::Commit,
     envelope::group,
     record,
     state::{RunState, active_key},
@@ -13,8 +14,16 @@ impl Pipeline {
     /// Takes a run out of the active ones if it has ended and all of it is published.
     pub(super) async fn end_if_done(&self, run: &str) -> anyhow::Result<()> {
         let state = self.state(run).await?;
-        if !state.status().is_final() || !self.is_published(&state).await? {
+        if !state.status().is_final() {
             return Ok(());
+        }
+        for commit in self.unpublished(&state).await? {
+            // Where all went well, whoever committed it comes here too. Where it did not, nobody
+            // may: a part that is committed beside one that failed waits for those behind it.
+            if state.failure().is_none() {
+                return Ok(());
+            }
+            self.publish_one(&commit).await?;
         }
         // In this order: after a crash in between the recoverer finds the run and comes here.
         self.sweep(&state).await?;
@@ -29,12 +38,17 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn is_published(&self, state: &RunState) -> anyhow::Result<bool> {
+    async fn unpublished(&self, state: &RunState) -> anyhow::Result<Vec<Commit>> {
+        let published = self.published(&state.id).await?;
+        let open = |commit: &&Commit| !published.contains(&commit.invocation.key("published"));
+        Ok(state.commits().filter(open).cloned().collect())
+    }
+
+    /// The keys of what is published of a run.
+    pub(super) async fn published(&self, run: &str) -> anyhow::Result<BTreeSet<String>> {
         let records = self.store.records.as_ref();
-        let published = record::list(records, &format!("published/{}/", state.id)).await?;
-        let published: BTreeSet<_> = published.into_iter().map(|entry| entry.key).collect();
-        let mut commits = state.commits();
-        Ok(commits.all(|commit| published.contains(&commit.invocation.key("published"))))
+        let published = record::list(records, &format!("published/{run}/")).await?;
+        Ok(published.into_iter().map(|entry| entry.key).collect())
     }
 
     /// Takes away the messages that ask for what is done or given up. One that is on lease is

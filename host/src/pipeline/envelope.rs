@@ -5,6 +5,7 @@
 use anyhow::{Context, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::invocation::Invocation;
@@ -179,10 +180,10 @@ pub(super) fn encode_own(
     if let Some(claim) = &message.claim {
         return encode(id, "septet.claim", time, traceparent, claim);
     }
-    let mut event = event::<serde_json::Value>(id, "septet.message", time, traceparent);
-    if let Ok(data) = serde_json::from_slice(&message.body) {
-        event.data = Some(data);
-    } else {
+    let mut event = event(id, "septet.message", time, traceparent);
+    // As it was said: read and written again, it might be longer than a queue takes.
+    event.data = serde_json::from_slice::<&RawValue>(&message.body).ok();
+    if event.data.is_none() {
         "application/octet-stream".clone_into(&mut event.datacontenttype);
         event.data_base64 = Some(BASE64_STANDARD.encode(&message.body));
     }
@@ -266,6 +267,8 @@ mod tests {
             serde_json::from_slice::<serde_json::Value>(&message.body).unwrap()
         };
         assert_eq!(event(br#"{"a":1}"#, None)["data"]["a"], 1);
+        let long = format!("[{}1]", "1e15,".repeat(3000));
+        assert_eq!(event(long.as_bytes(), None)["data"][9], 1e15);
         assert_eq!(event(&[0, 255], None)["data_base64"], "AP8=");
         let claim = crate::contract::Claim {
             digest: Digest::of(b""),

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    io::{self, ErrorKind},
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -222,7 +223,7 @@ impl Worker {
                 let damaged = matches!(error.downcast_ref(), Some(BlobError::Corrupt { .. }));
                 // While the store can't be written, no attempt counts: the next ones would end
                 // the same way, and the run with them.
-                if !damaged && self.pipeline.probe().await.is_err() {
+                if is_full(&error) || !damaged && self.pipeline.probe().await.is_err() {
                     return Err(error);
                 }
                 let failed = Executed::failed(format!("{error:#}"), Blame::Host);
@@ -285,6 +286,19 @@ impl Worker {
             .retried(&next.invocation(), next.attempt, after, reason);
         self.acknowledge(received).await
     }
+}
+
+/// Whether the disk would not take what was to be written. Something small may still fit.
+fn is_full(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| {
+        matches!(
+            cause.kind(),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
+        )
+    })
 }
 
 /// What is there of a work.

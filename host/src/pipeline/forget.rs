@@ -55,8 +55,11 @@ impl Pipeline {
         let records = self.store.records.as_ref();
         let mut old = Old::default();
         if let Some(before) = before {
+            // In this order: who replays a message makes its run active before it takes the message
+            // away, and so one of the two looks sees it.
+            let replayable = self.replayable().await?;
             old.runs = self.ended(before).await?;
-            self.leave_needed(&mut old.runs).await?;
+            self.leave_needed(&mut old.runs, replayable).await?;
         }
         walk(records, "forgetting/", |entry| {
             let run = entry.key.trim_start_matches("forgetting/");
@@ -112,12 +115,16 @@ impl Pipeline {
     }
 
     /// Takes those out of `runs` that somebody needs.
-    async fn leave_needed(&self, runs: &mut BTreeSet<String>) -> anyhow::Result<()> {
+    async fn leave_needed(
+        &self,
+        runs: &mut BTreeSet<String>,
+        replayable: BTreeSet<String>,
+    ) -> anyhow::Result<()> {
         if runs.is_empty() {
             return Ok(());
         }
         let records = self.store.records.as_ref();
-        let mut needed: Vec<String> = self.replayable().await?.into_iter().collect();
+        let mut needed: Vec<String> = replayable.into_iter().collect();
         walk(records, "models/", |entry| {
             if let Kept::Event(event) = read(entry)? {
                 needed.extend(event.who.strip_prefix("run ").map(str::to_owned));

@@ -28,6 +28,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
+    doing::ran_out,
     forget::Old,
     roots::{made_at, walk},
     view::Pipeline,
@@ -106,7 +107,8 @@ impl Pipeline {
         }
     }
 
-    /// Deletes the records of old runs and the probes of the store that were left; says how many.
+    /// Deletes the records of old runs, and what crashes left of probes and of works that were
+    /// being done; says how many.
     async fn drop_records(&self, old: &Old, before: u64, dry_run: bool) -> anyhow::Result<u64> {
         let mut dropped = 0;
         for run in &old.runs {
@@ -117,17 +119,24 @@ impl Pipeline {
             }
         }
         let records = self.store.records.as_ref();
-        let mut probes = Vec::new();
+        let mut left = Vec::new();
         walk(records, "probe/", |entry| {
             let made = made_at(entry.key.trim_start_matches("probe/"));
             if made.is_ok_and(|made| made < before) {
-                probes.push(entry.key.clone());
+                left.push(entry.key.clone());
             }
             Ok(())
         })
         .await?;
-        dropped += probes.len() as u64;
-        for key in probes.iter().filter(|_| !dry_run) {
+        walk(records, "doing/", |entry| {
+            if ran_out(entry, before) {
+                left.push(entry.key.clone());
+            }
+            Ok(())
+        })
+        .await?;
+        dropped += left.len() as u64;
+        for key in left.iter().filter(|_| !dry_run) {
             records.delete(key).await?;
         }
         Ok(dropped)

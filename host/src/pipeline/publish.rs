@@ -64,6 +64,15 @@ impl Pipeline {
     /// Publishes a commit, and gives what follows time to begin: the next invocations are sent,
     /// or the run is ended.
     pub(super) async fn publish(&self, commit: &Commit) -> anyhow::Result<()> {
+        self.publish_one(commit).await?;
+        if self.waits_for_others(commit).await? {
+            return Ok(());
+        }
+        self.end_if_done(&commit.invocation.run).await
+    }
+
+    /// Publishes a commit, and does not ask whether its run has ended with it.
+    pub(super) async fn publish_one(&self, commit: &Commit) -> anyhow::Result<()> {
         let records = self.store.records.as_ref();
         let invocation = &commit.invocation;
         let published = invocation.key("published");
@@ -82,10 +91,7 @@ impl Pipeline {
             records.create(&published, b"{}").await?;
             failpoint::pass("published");
         }
-        if self.waits_for_others(commit).await? {
-            return Ok(());
-        }
-        self.end_if_done(&invocation.run).await
+        Ok(())
     }
 
     /// Whether a part of the dataset is not committed yet, so that nothing follows from this one.

@@ -15,6 +15,9 @@ use super::{
 /// How many messages of a run are looked through: more than a run has units.
 const LOOK: usize = 100_000;
 
+/// How many runs are read at a time.
+const PAGE: usize = 50;
+
 /// What was picked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -32,15 +35,24 @@ impl Pipeline {
     /// Picks up all runs that are not finished.
     pub async fn recover(&self) -> anyhow::Result<Recovered> {
         let mut recovered = Recovered::default();
-        for entry in record::list(self.store.records.as_ref(), "active/").await? {
-            let run = entry.key.trim_start_matches("active/");
-            if let Err(error) = self.recover_run(run, &mut recovered).await {
-                recovered
-                    .failed
-                    .push((run.to_owned(), format!("{error:#}")));
+        let mut last: Option<String> = None;
+        loop {
+            // In pages, because each of them holds all that a run was asked to do.
+            let records = &self.store.records;
+            let page = records.list("active/", last.as_deref(), PAGE).await?;
+            let keys: Vec<String> = page.into_iter().map(|entry| entry.key).collect();
+            let Some(behind) = keys.last() else {
+                return Ok(recovered);
+            };
+            last = Some(behind.clone());
+            for key in &keys {
+                let run = key.trim_start_matches("active/");
+                if let Err(error) = self.recover_run(run, &mut recovered).await {
+                    let failed = (run.to_owned(), format!("{error:#}"));
+                    recovered.failed.push(failed);
+                }
             }
         }
-        Ok(recovered)
     }
 
     /// Picks up one run, if it is not finished.
@@ -55,11 +67,13 @@ impl Pipeline {
             return Ok(());
         };
         // Who created the run may have been stopped before it wrote this.
-        record::create(records, &run_key(run), &request).await?;
+        if self.request(run).await?.is_none() {
+            record::create(records, &run_key(run), &request).await?;
+        }
+        let published = self.published(run).await?;
         let all: Vec<Commit> = record::all(records, &format!("commits/{run}/")).await?;
         for commit in all {
-            let published = commit.invocation.key("published");
-            if records.get(&published).await?.is_none() {
+            if !published.contains(&commit.invocation.key("published")) {
                 self.publish(&commit).await?;
                 recovered.published += 1;
             }

@@ -36,6 +36,8 @@ pub enum Keyed {
     New(String),
     /// A run that was there.
     Same(String),
+    /// A run that was there, until it was forgotten.
+    Forgotten(String),
     /// Nothing: the same cause was named for something else.
     Other,
 }
@@ -73,10 +75,10 @@ impl Pipeline {
             return Ok(Keyed::Other);
         }
         let (run, new) = self.go_on(started.run, request).await?;
-        Ok(if new {
-            Keyed::New(run)
-        } else {
-            Keyed::Same(run)
+        Ok(match new {
+            true => Keyed::New(run),
+            false if self.is_forgotten(&run).await? => Keyed::Forgotten(run),
+            false => Keyed::Same(run),
         })
     }
 
@@ -86,6 +88,9 @@ impl Pipeline {
         let started: Option<Started> = record::get(records, &cause_key(cause)).await?;
         match started {
             Some(started) if started.asked != Some(asked) => Ok(Some(Keyed::Other)),
+            Some(Started { run, .. }) if self.is_forgotten(&run).await? => {
+                Ok(Some(Keyed::Forgotten(run)))
+            }
             Some(Started { run, .. }) if self.is_there(&run).await? => Ok(Some(Keyed::Same(run))),
             _ => Ok(None),
         }
@@ -112,12 +117,22 @@ impl Pipeline {
         Ok((run, true))
     }
 
-    /// The run that a cause has begun, if it is there.
+    /// Whether there was a run that is forgotten.
+    pub async fn is_forgotten(&self, run: &str) -> anyhow::Result<bool> {
+        let forgotten = self.store.records.get(&forgotten_key(run)).await?;
+        Ok(forgotten.is_some())
+    }
+
+    /// The run that a cause has begun, if it is there and not forgotten.
     pub async fn started(&self, cause: &str) -> anyhow::Result<Option<String>> {
         let records = self.store.records.as_ref();
         let started: Option<Started> = record::get(records, &cause_key(cause)).await?;
         match started {
-            Some(Started { run, .. }) if self.is_there(&run).await? => Ok(Some(run)),
+            Some(Started { run, .. })
+                if self.is_there(&run).await? && !self.is_forgotten(&run).await? =>
+            {
+                Ok(Some(run))
+            }
             _ => Ok(None),
         }
     }

@@ -9,6 +9,7 @@ use super::{
     observer::Observer,
     plan,
     policy::Policy,
+    record,
     state::{RunState, active_key},
     view::Pipeline,
 };
@@ -89,11 +90,11 @@ impl Worker {
     pub async fn handle(&self, received: &Received) -> anyhow::Result<()> {
         let handled = self.process(received).await;
         if handled.is_err() {
-            let queues = &self.pipeline.store.queues;
-            let before = received.dequeue_count.saturating_sub(1);
-            let wait = self.policy.wait(before, &received.message.id);
+            let asked = Asked::decode(&received.message.body);
+            let before = asked.map_or(received.dequeue_count, |asked| asked.attempt);
+            let wait = self.policy.wait(before - 1, &received.message.id);
             // Where even this fails, the lease runs out.
-            let _ = queues.release(received, wait).await;
+            let _ = self.hand_back_for(received, wait).await;
         }
         handled
     }
@@ -101,9 +102,13 @@ impl Worker {
     /// Hands a message back that was begun and not finished, so that another worker takes it up
     /// at once. It does not count as a fault.
     pub async fn hand_back(&self, received: &Received) -> anyhow::Result<()> {
+        self.hand_back_for(received, Duration::ZERO).await
+    }
+
+    async fn hand_back_for(&self, received: &Received, delay: Duration) -> anyhow::Result<()> {
         let queues = &self.pipeline.store.queues;
         let Ok(asked) = Asked::decode(&received.message.body) else {
-            queues.release(received, Duration::ZERO).await?;
+            queues.release(received, delay).await?;
             return Ok(());
         };
         // A copy, because what is released counts as received.
@@ -114,7 +119,7 @@ impl Worker {
         if let Some(request) = self.pipeline.request(&next.run).await?
             && queues.renew(received, self.policy.lease).await?
         {
-            self.pipeline.send(&next, &request, Duration::ZERO).await?;
+            self.pipeline.send(&next, &request, delay).await?;
         }
         self.acknowledge(received).await
     }
@@ -140,7 +145,9 @@ impl Worker {
         }
         let parts = request.sources.len() as u32;
         let first = asked.stage == Stage::Ingest && asked.replay == 0 && asked.unit < parts;
-        if first && records.get(&active_key(&asked.run)).await?.is_some() {
+        let active = active_key(&asked.run);
+        let is_active = records.get(&active).await?.is_some();
+        if first && is_active {
             // Nothing else of the run counts for it, and there may be many parts.
             let state = RunState::new(asked.run.clone(), request);
             return self.work(received, &asked, &state).await;
@@ -148,6 +155,10 @@ impl Worker {
         let state = RunState::load(records, &asked.run, request).await?;
         if state.status().is_final() {
             return self.acknowledge(received).await;
+        }
+        if !is_active {
+            // Who took it out because it had ended was stopped before seeing that it is reopened.
+            record::create(records, &active, state.request.as_ref()).await?;
         }
         if !plan::plan(&state).due.contains(&invocation) {
             // Delivered twice, and the other receiver committed between our two looks.

@@ -40,6 +40,13 @@ pub enum PredictError {
 #[derive(Debug)]
 pub struct EarlyEnd(pub(crate) Ended);
 
+impl EarlyEnd {
+    /// Whether it was the host's fault, and not the component's.
+    pub const fn is_fault(&self) -> bool {
+        matches!(self.0, Ended::Host(_))
+    }
+}
+
 impl fmt::Display for PredictError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

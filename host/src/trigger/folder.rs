@@ -73,7 +73,8 @@ impl Folder {
             Arc::clone(&requests),
             rule.output.clone(),
             rule.retrain.clone(),
-        );
+        )
+        .watching(&rule.path);
         Self {
             seen: Seen::new(rule.settle),
             pipeline,

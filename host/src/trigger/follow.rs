@@ -5,10 +5,10 @@
 //! training has its run as its cause. What is followed is known to this process only; a trigger
 //! names its runs again when it starts.
 
+mod output;
+
 use std::{
     collections::VecDeque,
-    fs,
-    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,6 +16,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use serde_json::{Map, Value};
 
+pub use self::output::Output;
 use super::{
     later::{Later, Said},
     wanted::{Part, Requests, Wanted},
@@ -23,7 +24,6 @@ use super::{
 use crate::{
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunKind, RunState, Status},
-    store::Target,
 };
 
 /// How many runs are looked at in one go: each costs a few questions to the store.
@@ -34,15 +34,6 @@ const MOST: usize = 20_000;
 
 /// Bytes of a drift report that are read.
 const MAX_REPORT: u64 = 4 << 20;
-
-/// Where predictions go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// A folder; it is made where only it is missing.
-    pub folder: PathBuf,
-    /// How the files' names end: as their format does.
-    pub ending: String,
-}
 
 /// How a model is trained when its data have drifted.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +50,8 @@ pub(super) struct Follow {
     requests: Arc<dyn Requests>,
     output: Option<Output>,
     retrain: Option<Retrain>,
+    /// The folder that the data are from, if they are from one.
+    watched: Option<PathBuf>,
     runs: VecDeque<Followed>,
 }
 
@@ -67,6 +60,19 @@ struct Followed {
     /// What it was started for, as a person knows it, and as its predictions are named.
     name: String,
     later: Later,
+    /// A file that is not ours and stands where the predictions go: until it is gone nothing is
+    /// tried.
+    blocked: Option<PathBuf>,
+}
+
+/// What a look at a run came to.
+enum Looked {
+    /// Nothing is left to do.
+    Done,
+    /// It is not done yet.
+    Early,
+    /// This file is in the way.
+    Blocked(PathBuf),
 }
 
 impl Follow {
@@ -81,8 +87,15 @@ impl Follow {
             requests,
             output,
             retrain,
+            watched: None,
             runs: VecDeque::new(),
         }
+    }
+
+    /// For data from this folder: no predictions may be written into it.
+    pub(super) fn watching(mut self, folder: &Path) -> Self {
+        self.watched = Some(folder.to_owned());
+        self
     }
 
     /// Follows a run, in the place of an earlier one for the same name that would write the same
@@ -102,6 +115,7 @@ impl Follow {
             run,
             name,
             later: Later::default(),
+            blocked: None,
         });
     }
 
@@ -117,18 +131,28 @@ impl Follow {
             let Some(next) = self.runs.front() else {
                 return;
             };
-            let done = if next.later.is_due(now) {
-                self.look(&next.run, &next.name).await
+            let blocked = next.blocked.as_deref().is_some_and(output::is_there);
+            let looked = if next.later.is_due(now) && !blocked {
+                Some(self.look(&next.run, &next.name).await)
             } else {
-                Ok(false)
+                None
             };
             let Some(mut next) = self.runs.pop_front() else {
                 return;
             };
-            match done {
-                Ok(true) => continue,
-                Ok(false) => {}
-                Err(error) => {
+            match looked {
+                Some(Ok(Looked::Done)) => continue,
+                None | Some(Ok(Looked::Early)) => {}
+                Some(Ok(Looked::Blocked(path))) => {
+                    said.warn(&format!(
+                        "{} is there, and septet did not write what it holds: move it away, and the \
+                         predictions of run {} are written there; or name another output",
+                        path.display(),
+                        next.run
+                    ));
+                    next.blocked = Some(path);
+                }
+                Some(Err(error)) => {
                     next.later.failed(now);
                     said.warn(&format!("{}: {error:#}", next.name));
                 }
@@ -137,22 +161,28 @@ impl Follow {
         }
     }
 
-    /// Whether nothing is left to do after this run.
-    async fn look(&self, run: &str, name: &str) -> anyhow::Result<bool> {
+    /// Does what follows this run, if it is done.
+    async fn look(&self, run: &str, name: &str) -> anyhow::Result<Looked> {
         let record = self.output.as_ref().map(|output| {
             let path = output.path(name);
             let key = format!("{run}\0{}", path.display());
-            (path, format!("written/{}", Digest::of(key.as_bytes())))
+            let key = format!("written/{}", Digest::of(key.as_bytes()));
+            (output, path, key)
         });
         let records = &self.pipeline.store().records;
-        if let Some((_, key)) = &record
+        if let Some((_, _, key)) = &record
             && records.get(key).await?.is_some()
         {
-            return Ok(true);
+            return Ok(Looked::Done);
         }
-        let state = self.pipeline.state(run).await?;
+        let state = match self.pipeline.state(run).await {
+            Ok(state) => state,
+            // There is nothing any more that could follow.
+            Err(_) if self.pipeline.is_forgotten(run).await? => return Ok(Looked::Done),
+            Err(error) => return Err(error),
+        };
         if !state.status().is_final() {
-            return Ok(false);
+            return Ok(Looked::Early);
         }
         if state.status() != Status::Done {
             let reason = state.failure().and_then(|commit| commit.reason());
@@ -160,10 +190,15 @@ impl Follow {
             let harmless = |c: char| if c.is_control() { ' ' } else { c };
             let told: String = format!("{name}: {reason}").chars().map(harmless).collect();
             tracing::warn!("run {run} was {}: {told}", state.status().name());
-            return Ok(true);
+            return Ok(Looked::Done);
         }
-        if let Some((path, key)) = record {
-            self.write(&state, &path).await?;
+        if let Some((output, path, key)) = record {
+            let predictions = state.output(Stage::Infer, "predictions");
+            let predictions = predictions.context("infer made no predictions")?;
+            let (store, watched) = (self.pipeline.store(), self.watched.as_deref());
+            if !output.write(store, predictions, &path, watched).await? {
+                return Ok(Looked::Blocked(path));
+            }
             // After the file: who is stopped in between writes the same bytes again.
             records.create(&key, b"{}").await?;
             tracing::info!("run {run}: {}", path.display());
@@ -171,24 +206,7 @@ impl Follow {
         if let Some(retrain) = &self.retrain {
             self.retrain(&state, retrain).await?;
         }
-        Ok(true)
-    }
-
-    async fn write(&self, state: &RunState, path: &Path) -> anyhow::Result<()> {
-        let predictions = state.output(Stage::Infer, "predictions");
-        let predictions = predictions.context("infer made no predictions")?;
-        if let Some(folder) = path.parent() {
-            match fs::create_dir(folder) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                    let shown = folder.display();
-                    return Err(error).with_context(|| format!("{shown} can't be made"));
-                }
-                _ => {}
-            }
-        }
-        let target = Target::new(path)?;
-        let blobs = self.pipeline.store().blobs.as_ref();
-        target.fill(blobs, &predictions.digest).await
+        Ok(Looked::Done)
     }
 
     /// Starts a training if the report says that the data have drifted. Of the report nothing
@@ -220,11 +238,5 @@ impl Follow {
             tracing::info!("the data of {name} drifted (run {}): run {run}", state.id);
         }
         Ok(())
-    }
-}
-
-impl Output {
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.{}", self.ending))
     }
 }

@@ -63,12 +63,27 @@ pub struct Timer {
     rule: TimerRule,
     /// Ticks up to this time are dealt with; none before the first look.
     passed: Option<u64>,
-    /// The tick that is to be fired, and when that is tried again.
-    due: Option<(u64, Later)>,
+    /// The tick that is to be fired.
+    due: Option<Due>,
     /// The last run that is known, and the tick up to which was looked for it.
     last: Option<(u64, Option<String>)>,
     follow: Follow,
     said: Said,
+}
+
+/// A tick that is to be fired.
+struct Due {
+    tick: u64,
+    later: Later,
+    /// Why it could not be fired when that was last tried.
+    why: String,
+}
+
+impl Due {
+    /// The tick, if it is to be tried at this time.
+    fn now(&self, now: u64) -> Option<u64> {
+        self.later.is_due(now).then_some(self.tick)
+    }
 }
 
 impl Timer {
@@ -115,22 +130,30 @@ impl Timer {
                 self.said.warn(&format!("timer {name}: {error:#}"));
             }
         }
-        if let Some(tick) = self.tick(now)
-            && let Some((earlier, _)) = self.due.replace((tick, Later::default()))
-        {
-            let (name, earlier) = (&self.rule.name, shown(earlier));
-            tracing::warn!("timer {name}: its tick of {earlier} came to nothing");
+        if let Some(tick) = self.tick(now) {
+            let due = Due {
+                tick,
+                later: Later::default(),
+                why: String::new(),
+            };
+            if let Some(Due { tick: old, why, .. }) = self.due.replace(due) {
+                let (name, old, tick) = (&self.rule.name, shown(old), shown(tick));
+                self.said.warn(&format!(
+                    "timer {name}: its tick of {old} could not be run and is dropped for the \
+                     newer one of {tick}: {why}"
+                ));
+            }
         }
-        if let Some((tick, mut later)) = self.due
-            && later.is_due(now)
-        {
+        if let Some(tick) = self.due.as_ref().and_then(|due| due.now(now)) {
             match self.fire(tick).await {
                 Ok(()) => self.due = None,
                 Err(error) => {
-                    later.failed(now);
-                    self.due = Some((tick, later));
-                    let name = &self.rule.name;
-                    self.said.warn(&format!("timer {name}: {error:#}"));
+                    let (name, why) = (&self.rule.name, format!("{error:#}"));
+                    self.said.warn(&format!("timer {name}: {why}"));
+                    if let Some(due) = &mut self.due {
+                        due.later.failed(now);
+                        due.why = why;
+                    }
                 }
             }
         }
@@ -228,8 +251,10 @@ impl Timer {
         };
         match self.pipeline.state(&run).await {
             Ok(state) => Ok((!state.status().is_final()).then_some(run)),
+            // Only runs that have ended are forgotten.
+            Err(_) if self.pipeline.is_forgotten(&run).await? => Ok(None),
             Err(error) => {
-                // It may have been cleared away: the next look finds out what is there.
+                // What is known of it may be no longer right: the next look finds it anew.
                 self.last = None;
                 Err(error)
             }

@@ -172,6 +172,7 @@ mod tests {
             (json!({"targte": "y"}), "unknown option `targte`"),
             (json!({"data": ["/etc/passwd"]}), "unknown option `data`"),
             (json!({"name": "m"}), "unknown option `name`"),
+            (json!({"detach": true}), "unknown option `detach`"),
             (json!({"seed": "x"}), "the option seed: "),
             (json!({"split": "dice"}), "the option split: "),
             (json!({"drop": [3]}), "the option drop: 3 is no text"),

@@ -44,6 +44,7 @@ pub(crate) struct Run {
     pub(crate) seed: Option<u64>,
     /// Only put the run into the queues: those who serve the store do the work
     #[arg(long)]
+    #[serde(skip)]
     pub(crate) detach: bool,
     /// Make the model champion whatever the gate says (the verdict is kept on record)
     #[arg(long)]

@@ -15,7 +15,7 @@ Examples:
   septet serve --stages infer,monitor --store /var/lib/septet")]
 pub(crate) struct Serve {
     #[command(flatten)]
-    pub(crate) work: Work,
+    pub(crate) work: Share,
 }
 
 /// `septet work`.
@@ -26,13 +26,20 @@ Examples:
   septet work --stages train,evaluate    only these, beside others on the same store
   septet work --until-empty              end when nothing is left to do")]
 pub(crate) struct Work {
+    #[command(flatten)]
+    pub(crate) share: Share,
+    /// End when no run of the store is unfinished
+    #[arg(long)]
+    pub(crate) until_empty: bool,
+}
+
+/// What a process takes of the work of its store.
+#[derive(Debug, Args)]
+pub(crate) struct Share {
     /// Only these stages; others are left to other processes on the store [default: all]
     #[arg(long, value_name = "STAGES", value_delimiter = ',')]
     pub(crate) stages: Vec<Stage>,
     /// Invocations at once [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub(crate) concurrency: Option<usize>,
-    /// End when no run of the store is unfinished
-    #[arg(long)]
-    pub(crate) until_empty: bool,
 }

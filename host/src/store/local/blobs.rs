@@ -182,7 +182,11 @@ impl Places {
         File::open(&self.blobs)?.sync_all()?;
         file.as_file().set_modified(self.now())?;
         file.as_file().sync_all()?;
+        // Not between another's look at the old file and its deletion: the new one would go.
+        let lock = self.lock()?;
+        lock.lock_shared()?;
         file.persist(&path).map_err(|error| error.error)?;
+        drop(lock);
         File::open(folder)?.sync_all()
     }
 

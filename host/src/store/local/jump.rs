@@ -32,7 +32,9 @@ impl Jumps {
                 forward(connection, signed(now), signed(unset))?
             }
             Some(unset) if now.saturating_add(TOLERANCE) >= unset => 0,
-            _ => back(connection, signed(now))?,
+            Some(_) => back(connection, signed(now), signed(now))?,
+            // Others may have read the clock a little later.
+            None => back(connection, signed(now), signed(now + TOLERANCE))?,
         };
         if mended > 0 {
             let by = unset.map_or(0, |unset| signed(now) - signed(unset)) / 1000;
@@ -53,19 +55,19 @@ fn signed(time: u64) -> i64 {
 
 /// Everything that was set later than now is from before. To mend it twice changes nothing, so
 /// that each process may.
-fn back(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
+fn back(connection: &Connection, now: i64, later: i64) -> rusqlite::Result<usize> {
     // To look takes no lock.
     let there = connection
         .prepare_cached("SELECT 1 FROM messages WHERE sent_at > ?1 LIMIT 1")?
-        .exists([now])?;
+        .exists([later])?;
     if !there {
         return Ok(0);
     }
     let mut statement = connection.prepare_cached(
         "UPDATE messages SET visible_at = ?1 + max(visible_at - sent_at, 0), sent_at = ?1 \
-         WHERE sent_at > ?1",
+         WHERE sent_at > ?2",
     )?;
-    statement.execute([now])
+    statement.execute([now, later])
 }
 
 /// Leases that had not run out by the clock as it was. Delays are left: what comes too early

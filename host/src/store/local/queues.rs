@@ -45,9 +45,7 @@ impl LocalQueues {
 
     /// The time, and the time `later`, as SQLite keeps them.
     fn times(&self, later: Duration) -> (i64, i64) {
-        let now = self.clock.now();
-        let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
-        (signed(now), signed(now.saturating_add(millis(later))))
+        times(self.clock.as_ref(), later)
     }
 
     /// Runs a statement that changes at most the message under the lease; false where it is lost.
@@ -97,13 +95,13 @@ impl Queues for LocalQueues {
             check_queue(queue)?;
         }
         let queues: Vec<String> = queues.iter().map(|&queue| queue.to_owned()).collect();
-        let (now, until) = self.times(lease);
-        let jumps = Arc::clone(&self.jumps);
-        let reading = (self.clock.now(), self.clock.steady());
+        let (jumps, clock) = (Arc::clone(&self.jumps), Arc::clone(&self.clock));
         let received = self
             .database
             .call(move |connection| {
-                jumps.mend(connection, reading)?;
+                // Here, and not before what may have been a long wait for the connection.
+                let (now, until) = times(clock.as_ref(), lease);
+                jumps.mend(connection, (clock.now(), clock.steady()))?;
                 for queue in &queues {
                     if let Some(received) = take(connection, queue, now, until)? {
                         return Ok(Some(received));
@@ -232,6 +230,12 @@ impl Queues for LocalQueues {
 /// What a body is bound to: a message is a message of its queue and its group.
 fn place<'a>(queue: &'a str, message: &'a Message) -> [&'a str; 3] {
     [queue, &message.id, &message.group]
+}
+
+fn times(clock: &dyn Clock, later: Duration) -> (i64, i64) {
+    let now = clock.now();
+    let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+    (signed(now), signed(now.saturating_add(millis(later))))
 }
 
 /// A message from the columns `id`, `body` and `grp`, which come first.

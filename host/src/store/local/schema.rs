@@ -86,7 +86,11 @@ pub(super) fn prepare(
     folder: &Path,
     key: Option<&StoreKey>,
 ) -> Result<Option<Keys>, Unfit> {
-    match check(connection, folder)? {
+    // All of it at one time: another process may be making the tables.
+    let look = connection.transaction()?;
+    let found = check(&look, folder)?;
+    drop(look);
+    match found {
         Found::Current => return encryption::unlock(connection, folder, key),
         // They are from before there was encryption.
         Found::Older(_) => encryption::refuse_plain(folder, key)?,

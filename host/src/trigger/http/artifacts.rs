@@ -4,14 +4,24 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Extension, Path, State, rejection::PathRejection},
     http::{HeaderValue, header},
     response::Response,
 };
 use futures_util::stream::try_unfold;
 
-use super::{refusal::Refusal, runs::known, server::Server};
-use crate::{capability::clean, contract::Stage, store::BlobReader, trigger::ending};
+use super::{
+    guard::Place,
+    refusal::Refusal,
+    runs::{known, state_of},
+    server::Server,
+};
+use crate::{
+    capability::clean,
+    contract::Stage,
+    store::{BlobError, BlobReader},
+    trigger::ending,
+};
 
 /// Bytes that are read at a time.
 const PIECE: u32 = 256 << 10;
@@ -19,6 +29,7 @@ const PIECE: u32 = 256 << 10;
 /// The bytes of an output of a run's stage.
 pub(super) async fn get(
     State(server): State<Arc<Server>>,
+    Extension(place): Extension<Place>,
     path: Result<Path<(String, String, String)>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let Path((run, stage, name)) = path.map_err(|error| Refusal::bad(error.body_text()))?;
@@ -26,17 +37,16 @@ pub(super) async fn get(
         .parse()
         .map_err(|error: anyhow::Error| Refusal::missing(error.to_string()))?;
     let run = known(&server, &run).await?;
-    let state = server.pipeline.state(&run).await;
-    let state = state.map_err(|e| Refusal::fault(&e))?;
+    let state = state_of(&server, &run).await?;
     let Some(artifact) = state.output(stage, &name) else {
         let name = clean(&name, 80);
         let line = format!("run {run} has no artifact '{name}' of {stage}");
         return Err(Refusal::missing(line));
     };
     let reader = server.pipeline.store().blobs.open(&artifact.digest).await;
-    let reader = reader.map_err(|error| Refusal::fault(&error.into()))?;
+    let reader = reader.map_err(unreadable)?;
     let size = reader.size();
-    let mut response = Response::new(Body::from_stream(pieces(reader)));
+    let mut response = Response::new(Body::from_stream(pieces(reader, place)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(size));
     // A stage says what it wrote, and it may be no type at all; or one that a browser would run.
@@ -64,16 +74,61 @@ fn plain(name: &str) -> String {
     name.map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
+/// What a client is told of a blob that it can't have. Where the bytes lie is the log's.
+fn unreadable(error: BlobError) -> Refusal {
+    match error {
+        BlobError::Missing(digest) => Refusal::gone(format!(
+            "the artifact's bytes ({digest}) are not kept any more"
+        )),
+        BlobError::Corrupt { digest, .. } => {
+            tracing::error!("an artifact can't be sent: {error}");
+            Refusal::failed(format!(
+                "the artifact's bytes ({digest}) are damaged in the store: `septet store verify` on the \
+                 server says where"
+            ))
+        }
+        BlobError::Backend(error) => Refusal::fault(&error),
+    }
+}
+
+/// The bytes, piece by piece. The request counts as one of those that are answered until the last
+/// one is sent.
 fn pieces(
     reader: Box<dyn BlobReader>,
+    place: Place,
 ) -> impl futures_util::Stream<Item = anyhow::Result<Vec<u8>>> {
-    try_unfold((reader, 0), |(reader, offset)| async move {
+    try_unfold((reader, place, 0), |(reader, place, offset)| async move {
         if offset >= reader.size() {
             return Ok(None);
         }
         let piece = reader.read(offset, PIECE).await?;
         anyhow::ensure!(!piece.is_empty(), "a blob ends too early");
         let next = offset + piece.len() as u64;
-        Ok(Some((piece, (reader, next))))
+        Ok(Some((piece, (reader, place, next))))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+    use crate::contract::Digest;
+
+    #[test]
+    fn what_is_wrong_with_a_blob_has_its_status() {
+        let digest = Digest::of(b"x");
+        let place = "/srv/x".to_owned();
+        for (error, status, again) in [
+            (BlobError::Missing(digest), 410, false),
+            (BlobError::Corrupt { digest, place }, 500, false),
+            (BlobError::Backend(anyhow::anyhow!("x")), 503, true),
+        ] {
+            let refusal = unreadable(error);
+            assert!(!format!("{refusal:?}").contains("/srv"));
+            let response = refusal.into_response();
+            assert_eq!(response.status(), status);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), again);
+        }
+    }
 }

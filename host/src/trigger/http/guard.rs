@@ -9,7 +9,13 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::{refusal::Refusal, server::Server};
+
+/// A place among the requests that are answered at once. Work that goes on when its client has gone
+/// away keeps it, so that a client can't have more of that begun than it has places.
+pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
 /// What a monitor of the machine may ask without a key, and however busy the server is.
 const HEALTH: &str = "/health/";
@@ -17,7 +23,7 @@ const HEALTH: &str = "/health/";
 /// Lets a request pass, or says why not.
 pub(super) async fn guard(
     State(server): State<Arc<Server>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let mut response = if request.uri().path().starts_with(HEALTH) {
@@ -25,9 +31,12 @@ pub(super) async fn guard(
     } else {
         match admit(&server, request.headers(), request.uri()) {
             Ok(()) => match Arc::clone(&server.requests).try_acquire_owned() {
-                Ok(permit) => {
+                Ok(place) => {
+                    // Until the answer begins, whoever takes what of the request.
+                    let place = Place::new(place);
+                    request.extensions_mut().insert(Arc::clone(&place));
                     let response = next.run(request).await;
-                    drop(permit);
+                    drop(place);
                     response
                 }
                 Err(_) => Refusal::busy("too many requests at once: try again").into_response(),

@@ -3,7 +3,7 @@
 //! # Layout
 //! - `server`, `patient`: connections, how long they may take and how they end.
 //! - `routes`, `guard`, `key`, `settings`: what there is, who may ask for it, and how much of it.
-//! - `intake`, `refusal`: bodies on their way in, and errors on their way out.
+//! - `intake`, `refusal`, `blame`: bodies on their way in, and errors on their way out.
 //! - `health`, `blobs`, `wish`, `options`, `submit`: what is asked for becomes a run.
 //! - `runs`, `artifacts`, `lists`: what there is of runs, queues and models.
 //! - `predict`, `models`, `model`, `records`, `moment`, `columns`, `answer`: rows to predictions by
@@ -15,6 +15,7 @@
 
 mod answer;
 mod artifacts;
+mod blame;
 mod blobs;
 mod columns;
 mod guard;

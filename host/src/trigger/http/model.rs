@@ -10,12 +10,13 @@ use tokio::sync::Semaphore;
 use super::{
     answer::{Piece, Predictions},
     columns::table,
+    guard::Place,
     records::{self, Row},
     refusal::Refusal,
 };
 use crate::{
     contract::{Digest, PinnedVersion},
-    stage::{PredictError, Predictor, Signature, StageExecutor},
+    stage::{LoadError, PredictError, Predictor, Signature, StageExecutor},
 };
 
 /// Rows and bytes of a batch: what an infer component is given at once. Half of what the limits'
@@ -69,18 +70,19 @@ impl Model {
         self: Arc<Self>,
         body: Vec<u8>,
         most: usize,
+        place: Place,
     ) -> Result<Predictions, Refusal> {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let handle = tokio::runtime::Handle::current();
         let asked = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
+            let _held = (turn, place);
             let rows = records::read(&body, &self.signature, most)?;
             drop(body);
             handle.block_on(self.ask(&rows))
         });
         asked.await.unwrap_or_else(|error| {
             tracing::error!("a prediction's thread broke: {error}");
-            Err(failed("its thread broke"))
+            Err(Refusal::failed("the model failed: its thread broke"))
         })
     }
 
@@ -99,7 +101,9 @@ impl Model {
         let idle = self.idle().pop();
         let mut predictor = match idle {
             Some(predictor) => predictor,
-            None => open(&self.stages, &self.version).await.map_err(refusal)?,
+            None => open(&self.stages, &self.version)
+                .await
+                .map_err(|error| refusal(&error))?,
         };
         let (mut pieces, mut refused) = (Vec::new(), 0);
         while let Some(batch) = due.pop() {
@@ -125,7 +129,7 @@ impl Model {
                     pieces.push(Piece::Refused(reason.to_owned()));
                 }
                 // What is left of the instance is not to be asked again.
-                Err(error) => return Err(refusal(error)),
+                Err(error) => return Err(refusal(&error)),
             }
         }
         self.idle().push(predictor);
@@ -156,16 +160,47 @@ async fn open(stages: &StageExecutor, version: &PinnedVersion) -> Result<Predict
     stages.predictor(&version.infer, &bundle, &transforms).await
 }
 
-/// What a client is told of a model that came to no answer.
-pub(super) fn refusal(error: PredictError) -> Refusal {
-    tracing::error!("a model failed: {error}");
+/// Whether the host failed, and not the model: then it may do better in a moment.
+pub(super) const fn is_fault(error: &PredictError) -> bool {
     match error {
-        PredictError::Rejected(reason) => Refusal::unusable(reason),
-        error => failed(&error.to_string()),
+        PredictError::Load(error) => matches!(error, LoadError::Host(_)),
+        PredictError::Ended(end) => end.is_fault(),
+        PredictError::Rejected(_) | PredictError::Failed(_) => false,
     }
 }
 
-fn failed(reason: &str) -> Refusal {
-    let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-    Refusal::new(status, format!("the model failed: {reason}"))
+/// What a client is told of a model that came to no answer.
+pub(super) fn refusal(error: &PredictError) -> Refusal {
+    tracing::error!("a model failed: {error}");
+    match error {
+        // The log has the cause: it may name paths of this machine.
+        fault if is_fault(fault) => Refusal::known_fault(),
+        PredictError::Rejected(reason) => Refusal::unusable(reason),
+        error => Refusal::failed(format!("the model failed: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+    use axum::response::IntoResponse as _;
+
+    use super::*;
+
+    #[test]
+    fn the_hosts_faults_are_not_told() {
+        let host = PredictError::Load(LoadError::Host(anyhow!("can't read /srv/x")));
+        assert!(is_fault(&host));
+        let missing = PredictError::Load(LoadError::Missing(Digest::of(b"")));
+        for (error, status) in [
+            (host, 503),
+            (missing, 500),
+            (PredictError::Failed("it is lost".to_owned()), 500),
+            (PredictError::Rejected("no bundle".to_owned()), 422),
+        ] {
+            let refusal = refusal(&error);
+            assert!(!format!("{refusal:?}").contains("/srv"));
+            assert_eq!(refusal.into_response().status(), status);
+        }
+    }
 }

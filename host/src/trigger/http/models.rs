@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Semaphore;
+
 use super::{
-    HttpSettings,
-    model::{Model, refusal},
+    HttpSettings, blame,
+    guard::Place,
+    model::{Model, is_fault, refusal},
     refusal::Refusal,
 };
 use crate::{
@@ -19,6 +22,9 @@ use crate::{
 
 /// How long a version that could not be loaded is not tried again.
 const AGAIN: Duration = Duration::from_secs(30);
+
+/// Models that are loaded at the same time: each computes, and takes memory before it has a place.
+const LOADING: usize = 2;
 
 /// Names whose versions are known at most; more than that, and all are looked up anew.
 const MAX_NAMES: usize = 1024;
@@ -32,6 +38,8 @@ pub(super) struct Models {
     names: Mutex<BTreeMap<String, Arc<Name>>>,
     /// The one asked last first.
     loaded: Mutex<VecDeque<Arc<Model>>>,
+    /// Held while one is loaded.
+    loading: Arc<Semaphore>,
 }
 
 /// What a name stands for.
@@ -46,10 +54,18 @@ struct Name {
 struct Known {
     /// The version that serves, and when the name was last looked up.
     serves: Option<(PinnedVersion, Instant)>,
-    /// A bundle that could not be loaded, and when.
-    broken: Option<(Digest, Instant)>,
+    /// What could not be loaded.
+    broken: Option<Broken>,
     /// What is to be told of that.
     notice: Option<String>,
+}
+
+/// A bundle that could not be loaded.
+#[derive(Clone)]
+struct Broken {
+    bundle: Digest,
+    when: Instant,
+    why: Arc<PredictError>,
 }
 
 /// A model that is ready, and what it is.
@@ -71,12 +87,17 @@ impl Models {
             settings,
             names: Mutex::default(),
             loaded: Mutex::default(),
+            loading: Arc::new(Semaphore::new(LOADING)),
         }
     }
 
     /// The model that `asked` stands for. An alias is followed within a second of its move; where
     /// its new version can't be loaded, the one before goes on serving.
-    pub(super) async fn ready(self: &Arc<Self>, asked: &ModelRef) -> Result<Ready, Refusal> {
+    pub(super) async fn ready(
+        self: &Arc<Self>,
+        asked: &ModelRef,
+        place: &Place,
+    ) -> Result<Ready, Refusal> {
         let name = self.name(asked);
         let known = name.known();
         if let Some((version, looked)) = &known.serves {
@@ -89,9 +110,14 @@ impl Models {
                 return self.serve(version, known.notice.clone()).await;
             }
         }
-        // A task of its own: a client that goes away must not keep the others from the model.
-        let (models, asked) = (Arc::clone(self), asked.clone());
-        let looked = tokio::spawn(async move { models.look(&name, &asked).await });
+        // A task of its own: a client that goes away must not keep the others from the model. Its
+        // place stays taken until the task is done.
+        let (models, asked, place) = (Arc::clone(self), asked.clone(), Arc::clone(place));
+        let looked = tokio::spawn(async move {
+            let looked = models.look(&name, &asked).await;
+            drop(place);
+            looked
+        });
         looked
             .await
             .unwrap_or_else(|error| Err(Refusal::fault(&anyhow::Error::new(error))))
@@ -116,12 +142,15 @@ impl Models {
             (Err(Unresolved::Fault(error)), None) => return Err(Refusal::fault(&error)),
             (Err(Unresolved::Unknown(reason)), _) => return Err(Refusal::missing(reason)),
         };
-        let broken = known.broken.filter(|(bundle, when)| {
-            *bundle == wanted.bundle && when.elapsed() < AGAIN && known.serves.is_some()
-        });
-        let loaded = match broken {
-            Some(_) => Err(None),
-            None => self.loaded(&wanted).await.map_err(Some),
+        let broken = known
+            .broken
+            .filter(|broken| broken.bundle == wanted.bundle && broken.when.elapsed() < AGAIN);
+        let loaded = match &broken {
+            Some(broken) => Err((Arc::clone(&broken.why), false)),
+            None => self
+                .loaded(&wanted)
+                .await
+                .map_err(|why| (Arc::new(why), true)),
         };
         let now = Instant::now();
         match (loaded, known.serves) {
@@ -137,17 +166,21 @@ impl Models {
                     notice: None,
                 })
             }
-            (Err(error), Some((before, _))) => {
+            (Err((why, is_new)), Some((before, _))) => {
                 let mut next = Known {
                     serves: Some((before.clone(), now)),
                     broken,
                     notice: known.notice,
                 };
-                if let Some(error) = error {
+                if is_new {
                     let (new, old) = (wanted.number, before.number);
                     let name = &asked.name;
-                    tracing::error!("{name}@{new} can't be loaded, {old} goes on: {error}");
-                    next.broken = Some((wanted.bundle, now));
+                    tracing::error!("{name}@{new} can't be loaded, {old} goes on: {why}");
+                    next.broken = Some(Broken {
+                        bundle: wanted.bundle,
+                        when: now,
+                        why,
+                    });
                     next.notice = Some(format!(
                         "version {new} can't be loaded, so version {old} goes on serving"
                     ));
@@ -156,8 +189,21 @@ impl Models {
                 name.know(next);
                 self.serve(&before, notice).await
             }
-            (Err(Some(error)), None) => Err(refusal(error)),
-            (Err(None), None) => Err(Refusal::busy("the model can't be loaded")),
+            (Err((why, is_new)), None) => {
+                let told = refusal(&why);
+                // What the host failed at may work in a moment.
+                if is_new && !is_fault(&why) {
+                    name.know(Known {
+                        broken: Some(Broken {
+                            bundle: wanted.bundle,
+                            when: now,
+                            why,
+                        }),
+                        ..Known::default()
+                    });
+                }
+                Err(told)
+            }
         }
     }
 
@@ -166,7 +212,10 @@ impl Models {
         version: &PinnedVersion,
         notice: Option<String>,
     ) -> Result<Ready, Refusal> {
-        let model = self.loaded(version).await.map_err(refusal)?;
+        let model = self
+            .loaded(version)
+            .await
+            .map_err(|error| refusal(&error))?;
         Ok(Ready {
             model,
             version: version.number,
@@ -180,17 +229,24 @@ impl Models {
         if let Some(model) = self.found(version) {
             return Ok(model);
         }
+        // The semaphore is never closed.
+        let loading = Arc::clone(&self.loading).acquire_owned().await;
+        // Others may have loaded it while this one waited.
+        if let Some(model) = self.found(version) {
+            return Ok(model);
+        }
         let (stages, pinned) = (Arc::clone(&self.stages), version.clone());
         let (instances, handle) = (self.settings.instances, tokio::runtime::Handle::current());
-        // It computes: on a thread of its own.
-        let loading = tokio::task::spawn_blocking(move || {
+        // It computes: on a thread of its own, which goes on when nobody waits for it any more.
+        let loaded = tokio::task::spawn_blocking(move || {
+            let _loading = loading;
             handle.block_on(Model::load(stages, pinned, instances))
         });
-        let model = match loading.await {
+        let model = match loaded.await {
             Ok(model) => Arc::new(model?),
             Err(error) => return Err(PredictError::Failed(format!("its thread broke: {error}"))),
         };
-        // Others may have loaded it at the same time: one is enough.
+        // Another one may have loaded it at the same time: one is enough.
         if let Some(model) = self.found(version) {
             return Ok(model);
         }
@@ -216,6 +272,7 @@ impl Models {
             let name = &asked.name;
             let reason = match registry.existing(name).await {
                 Ok(_) => format!("model '{name}' was made just now: ask again"),
+                Err(error) if blame::is_fault(&error) => return Err(Unresolved::Fault(error)),
                 Err(error) => error.to_string(),
             };
             return Err(Unresolved::Unknown(reason));

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{Extension, Path, State, rejection::PathRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
 
 use super::{
     answer::Answer,
+    guard::Place,
     intake::{self, Intake},
     models::Ready,
     refusal::{Refusal, json},
@@ -21,6 +22,7 @@ use crate::pipeline::ModelRef;
 /// Predicts records with `NAME`, `NAME@ALIAS` or `NAME@VERSION`.
 pub(super) async fn predict(
     State(server): State<Arc<Server>>,
+    Extension(place): Extension<Place>,
     model: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
@@ -33,13 +35,13 @@ pub(super) async fn predict(
     let intake = Intake::new(&headers, body, settings.json_bytes, settings.body)?;
     let body = intake::json(intake, &headers).await?;
     let predicted = async {
-        let ready = server.models.ready(&asked).await?;
+        let ready = server.models.ready(&asked, &place).await?;
         let Ready {
             model,
             version,
             notice,
         } = ready;
-        let predictions = model.answer(body, settings.predict_rows).await?;
+        let predictions = model.answer(body, settings.predict_rows, place).await?;
         let answer = Answer {
             model: &asked.name,
             version,

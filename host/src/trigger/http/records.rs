@@ -16,6 +16,9 @@ use crate::{
 /// The longest name that is shown, in bytes.
 const SHOWN: u64 = 80;
 
+/// How many columns are named that no record has.
+const NAMED: usize = 10;
+
 /// Whole numbers up to this are exact in a float.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -33,7 +36,8 @@ pub(super) enum Datum {
 pub(super) type Row = Vec<(usize, Datum)>;
 
 /// Reads `{"records": [{…}, …]}`, or the list alone: at most `most` rows of the signature's inputs.
-/// What is null or not there is missing. An error names the row, from 1, and the column.
+/// What is null is missing, and so is what a record has not; but each column has to be in some
+/// record. An error names the row, from 1, and the column.
 pub(super) fn read(body: &[u8], signature: &Signature, most: usize) -> Result<Vec<Row>, Refusal> {
     let columns = signature.inputs.iter().enumerate();
     let columns = columns.map(|(at, input)| (input.name.as_str(), (at, input)));
@@ -41,19 +45,38 @@ pub(super) fn read(body: &[u8], signature: &Signature, most: usize) -> Result<Ve
         columns: columns.collect(),
         most,
         over: Cell::new(false),
+        given: vec![Cell::new(false); signature.inputs.len()],
     };
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let rows = (&mut deserializer)
         .deserialize_any(Body(&reader))
         .and_then(|rows| deserializer.end().map(|()| rows));
-    rows.map_err(|error| {
+    let rows = rows.map_err(|error| {
         if reader.over.get() {
             return Refusal::too_large(format!(
                 "too many records: at most {most} are predicted at once"
             ));
         }
         Refusal::bad(error.to_string())
-    })
+    })?;
+    // A column that a client never sends is a slip, and no missing value.
+    let inputs = signature.inputs.iter().zip(&reader.given);
+    let never = inputs.filter(|(_, given)| !given.get());
+    let never: Vec<String> = never
+        .map(|(input, _)| format!("'{}'", shown(input)))
+        .collect();
+    if !rows.is_empty() && !never.is_empty() {
+        let count = never.len();
+        let more = count.checked_sub(NAMED).filter(|more| *more > 0);
+        let more = more
+            .map(|more| format!(" and {more} more"))
+            .unwrap_or_default();
+        let named = never.get(..NAMED.min(count)).unwrap_or_default().join(", ");
+        return Err(Refusal::bad(format!(
+            "no record has {named}{more}, which the model needs: where a value is missing, send null"
+        )));
+    }
+    Ok(rows)
 }
 
 struct Reader<'s> {
@@ -61,6 +84,8 @@ struct Reader<'s> {
     most: usize,
     /// Whether there were too many rows.
     over: Cell<bool>,
+    /// Which inputs a record had, be it as null.
+    given: Vec<Cell<bool>>,
 }
 
 /// The whole body.
@@ -167,6 +192,9 @@ impl<'de> Visitor<'de> for Record<'_, '_> {
             if seen == Some(true) {
                 let line = format!("record {}: '{}' comes twice", self.row, shown(input));
                 return Err(A::Error::custom(line));
+            }
+            if let Some(given) = self.reader.given.get(*at) {
+                given.set(true);
             }
             let value = Value {
                 input,
@@ -358,6 +386,10 @@ mod tests {
             (r#"[{"length":[1]}]"#, "'length' is a list"),
             (r#"[{"at":"tomorrow"}]"#, "'at' is 'tomorrow' where"),
             (r#"[{"length":1,"length":2}]"#, "comes twice"),
+            (
+                r#"[{"length":1,"count":2},{"at":null}]"#,
+                "no record has 'flag', 'island', which",
+            ),
             (r"[1]", "as record 1"),
             (r"{}", "'records' is missing"),
             (r#"{"rows":[]}"#, "no field 'rows'"),
@@ -373,6 +405,21 @@ mod tests {
         assert!(rows(&deep).is_err());
         assert!(rows(&"[".repeat(100_000)).is_err());
         assert!(read(b"[{\"island\":\"\xff\"}]", &signature(), 3).is_err());
+    }
+
+    #[test]
+    fn no_records_need_no_columns() {
+        assert_eq!(rows("[]").unwrap(), Vec::<Row>::new());
+        let nulls = r#"{"length":null,"count":null,"flag":null,"island":null,"at":null}"#;
+        assert_eq!(
+            rows(&format!("[{{}},{nulls}]")).unwrap(),
+            [Row::new(), Row::new()]
+        );
+        let error = rows("[{}]").unwrap_err();
+        assert!(
+            error.contains("no record has 'length'") && error.contains("null"),
+            "{error}"
+        );
     }
 
     proptest! {

@@ -54,6 +54,11 @@ impl Refusal {
         Self::new(StatusCode::CONFLICT, line)
     }
 
+    /// 410: it was there, and is not any more.
+    pub(super) fn gone(line: impl AsRef<str>) -> Self {
+        Self::new(StatusCode::GONE, line)
+    }
+
     /// 413: more was sent or asked for than is taken.
     pub(super) fn too_large(line: impl AsRef<str>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, line)
@@ -62,6 +67,11 @@ impl Refusal {
     /// 422: it was read and can't be used.
     pub(super) fn unusable(line: impl AsRef<str>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, line)
+    }
+
+    /// 500: asking again does not help.
+    pub(super) fn failed(line: impl AsRef<str>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, line)
     }
 
     /// 503: not now.
@@ -74,6 +84,11 @@ impl Refusal {
     /// may name paths of this machine.
     pub(super) fn fault(error: &anyhow::Error) -> Self {
         tracing::error!("a request failed: {error:#}");
+        Self::known_fault()
+    }
+
+    /// As `fault`, where the log has the cause already.
+    pub(super) fn known_fault() -> Self {
         Self::busy("the store does not answer as it should: the log of the server says why")
     }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     capability::clean,
-    pipeline::{Found, RunSummary},
+    pipeline::{Found, RunState, RunSummary},
 };
 
 /// Runs that are listed where no number is asked for, and at most.
@@ -47,7 +47,7 @@ pub(super) async fn list(
     };
     if !(1..=MOST).contains(&limit) {
         return Err(Refusal::bad(format!(
-            "limit is {limit}: give it 1 to {MOST}"
+            "limit is {limit}: it must be 1 to {MOST}"
         )));
     }
     let runs = server.pipeline.runs(limit).await;
@@ -69,10 +69,11 @@ pub(super) async fn show(
     run: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let run = find(&server, run).await?;
-    let state = server.pipeline.state(&run).await;
-    let state = state.map_err(|e| Refusal::fault(&e))?;
-    let rows = server.pipeline.rows(&run).await;
-    let rows = rows.map_err(|e| Refusal::fault(&e))?;
+    let state = state_of(&server, &run).await?;
+    let rows = match server.pipeline.rows(&run).await {
+        Ok(rows) => rows,
+        Err(error) => return Err(lost_or_missing(&server, &run, &error).await),
+    };
     let reason = state.failure().and_then(|commit| commit.reason());
     let request = &state.request;
     let data: Vec<&str> = request.sources.iter().map(|s| s.label.as_str()).collect();
@@ -90,8 +91,10 @@ pub(super) async fn cancel(
     run: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let run = find(&server, run).await?;
-    let status = server.pipeline.cancel(&run, WHO).await;
-    let status = status.map_err(|e| Refusal::fault(&e))?;
+    let status = match server.pipeline.cancel(&run, WHO).await {
+        Ok(status) => status,
+        Err(error) => return Err(lost_or_missing(&server, &run, &error).await),
+    };
     Ok(json(
         StatusCode::OK,
         &json!({ "run": run, "status": status }),
@@ -119,4 +122,26 @@ pub(super) async fn known(server: &Server, beginning: &str) -> Result<String, Re
             "more than one run begins with '{shown}': give more of it"
         ))),
     }
+}
+
+/// What is done of a run that was there a moment ago.
+pub(super) async fn state_of(server: &Server, run: &str) -> Result<RunState, Refusal> {
+    match server.pipeline.state(run).await {
+        Ok(state) => Ok(state),
+        Err(error) => Err(lost_or_missing(server, run, &error).await),
+    }
+}
+
+/// Why nothing can be had of a run that was there: the store failed, or else, where none is given,
+/// the run was forgotten meanwhile.
+pub(super) async fn lost(server: &Server, run: &str, error: &anyhow::Error) -> Option<Refusal> {
+    match server.pipeline.look_up(run).await {
+        Ok(Found::None) => None,
+        _ => Some(Refusal::fault(error)),
+    }
+}
+
+async fn lost_or_missing(server: &Server, run: &str, error: &anyhow::Error) -> Refusal {
+    let fault = lost(server, run, error).await;
+    fault.unwrap_or_else(|| Refusal::missing(format!("there is no run '{run}'")))
 }

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{HttpSettings, models::Models, patient::Patient, routes::routes};
+use super::{HttpSettings, health::Seen, models::Models, patient::Patient, routes::routes};
 use crate::{pipeline::Pipeline, stage::StageExecutor, trigger::Requests};
 
 /// Headers of a request at most.
@@ -47,6 +47,8 @@ pub(super) struct Server {
     pub(super) models: Arc<Models>,
     /// One for each request that is being answered.
     pub(super) requests: Arc<Semaphore>,
+    /// Whether the store answered at the last look.
+    pub(super) seen: Arc<Seen>,
     pub(super) settings: HttpSettings,
 }
 
@@ -63,6 +65,7 @@ impl Server {
             pipeline,
             wishes: requests,
             requests: Arc::new(Semaphore::new(settings.requests)),
+            seen: Arc::default(),
             settings,
         }
     }

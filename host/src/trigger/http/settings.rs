@@ -81,7 +81,7 @@ impl HttpSettings {
         ] {
             ensure!(
                 (1..=most).contains(&value),
-                "{name} of [http] is {value}: give it 1 to {most}"
+                "{name} of [http] is {value}: it must be 1 to {most}"
             );
         }
         Ok(())
@@ -106,6 +106,6 @@ mod tests {
         settings.check(open).unwrap();
         settings.models = 0;
         let error = settings.check(open).unwrap_err().to_string();
-        assert_eq!(error, "models of [http] is 0: give it 1 to 16");
+        assert_eq!(error, "models of [http] is 0: it must be 1 to 16");
     }
 }

@@ -1,6 +1,6 @@
 //! A run is asked for.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -11,9 +11,10 @@ use axum::{
 use serde_json::json;
 
 use super::{
-    blobs,
+    blame, blobs,
     intake::{Intake, media_type},
     refusal::{Refusal, json},
+    runs::lost,
     server::Server,
     wish::{Given, What, Wish},
 };
@@ -29,6 +30,9 @@ const KEY: &str = "idempotency-key";
 
 /// The longest such key, in bytes.
 const MAX_KEY: usize = 255;
+
+/// How long all that is done in the store for one request may take, once its body is there.
+const STORE: Duration = Duration::from_mins(2);
 
 /// Bodies that are a part of the data themselves.
 const DATA: [&str; 3] = [
@@ -48,21 +52,41 @@ pub(super) async fn submit(
     let cause = cause(&headers)?;
     let Query(pairs) = query.map_err(|error| Refusal::bad(error.body_text()))?;
     let (wish, asked) = wish(&server, &headers, pairs, body).await?;
+    let begun = begin(&server, &headers, cause, wish, asked);
+    match tokio::time::timeout(STORE, begun).await {
+        Ok(answered) => answered,
+        // What is half done stays so: a run whose first record is there is brought up by whoever
+        // recovers, and of any other nothing is seen.
+        Err(_) => Err(Refusal::busy(format!(
+            "the store did not take the run within {} s: look at /api/runs before you ask again, or \
+             ask with an Idempotency-Key",
+            STORE.as_secs()
+        ))),
+    }
+}
+
+async fn begin(
+    server: &Server,
+    headers: &HeaderMap,
+    cause: Option<String>,
+    wish: Wish,
+    asked: Digest,
+) -> Result<Response, Refusal> {
     let pipeline = &server.pipeline;
     if let Some(cause) = &cause {
         let started = pipeline.started_keyed(cause, asked).await;
         if let Some(keyed) = started.map_err(|e| Refusal::fault(&e))? {
-            return answer(&server, keyed).await;
+            return answer(server, keyed).await;
         }
     }
-    let wanted = wanted(&server, &headers, wish).await?;
+    let wanted = wanted(server, headers, wish).await?;
     let request = server.wishes.request(wanted).await;
-    let request = request.map_err(|error| Refusal::unusable(format!("{error:#}")))?;
+    let request = request.map_err(|error| blame::refusal(&error))?;
     let keyed = match &cause {
         Some(cause) => pipeline.start_keyed(cause, asked, request).await,
         None => pipeline.start(request).await.map(Keyed::New),
     };
-    answer(&server, keyed.map_err(|e| Refusal::fault(&e))?).await
+    answer(server, keyed.map_err(|error| blame::refusal(&error))?).await
 }
 
 /// The cause that the client has named, if it has.
@@ -121,6 +145,8 @@ async fn wish(
 /// The wish with all its data in the store.
 async fn wanted(server: &Server, headers: &HeaderMap, wish: Wish) -> Result<Wanted, Refusal> {
     let mut data = Vec::new();
+    // A request may name one blob a thousand times.
+    let mut touched: BTreeMap<Digest, u64> = BTreeMap::new();
     for Given { name, what } in wish.data {
         let blobs = &server.pipeline.store().blobs;
         let (digest, size) = match what {
@@ -129,15 +155,14 @@ async fn wanted(server: &Server, headers: &HeaderMap, wish: Wish) -> Result<Want
                 (kept.map_err(|e| Refusal::fault(&e))?, text.len() as u64)
             }
             // Touched, so that it is not swept before the run names it.
-            What::Stored(digest) => match blobs.touch(&digest).await {
-                Ok(Some(size)) => (digest, size),
-                Ok(None) => {
-                    return Err(Refusal::unusable(format!(
-                        "'{name}': there is no blob {digest} in the store: send it to /api/blobs"
-                    )));
-                }
-                Err(error) => return Err(Refusal::fault(&error)),
-            },
+            What::Stored(digest) => {
+                let size = match touched.get(&digest) {
+                    Some(size) => *size,
+                    None => touch(server, &name, &digest).await?,
+                };
+                touched.insert(digest, size);
+                (digest, size)
+            }
         };
         let artifact = Artifact {
             name: "source".to_owned(),
@@ -161,21 +186,45 @@ async fn wanted(server: &Server, headers: &HeaderMap, wish: Wish) -> Result<Want
     })
 }
 
+/// Marks the blob of a part as used, and gives its size.
+async fn touch(server: &Server, name: &str, digest: &Digest) -> Result<u64, Refusal> {
+    let touched = server.pipeline.store().blobs.touch(digest).await;
+    let size = touched.map_err(|e| Refusal::fault(&e))?;
+    size.ok_or_else(|| {
+        Refusal::unusable(format!(
+            "'{name}': there is no blob {digest} in the store: send it to /api/blobs"
+        ))
+    })
+}
+
 async fn answer(server: &Server, keyed: Keyed) -> Result<Response, Refusal> {
     let (run, status) = match keyed {
         Keyed::New(run) => (run, StatusCode::CREATED),
         Keyed::Same(run) => (run, StatusCode::OK),
+        Keyed::Forgotten(run) => return Err(forgotten(&run)),
         Keyed::Other => {
             return Err(Refusal::conflict(
                 "this Idempotency-Key stands for another request: take a new one",
             ));
         }
     };
-    let state = server.pipeline.state(&run).await;
-    let state = state.map_err(|e| Refusal::fault(&e))?;
+    let state = match server.pipeline.state(&run).await {
+        Ok(state) => state,
+        // It was there when its key was looked at.
+        Err(error) => {
+            let fault = lost(server, &run, &error).await;
+            return Err(fault.unwrap_or_else(|| forgotten(&run)));
+        }
+    };
     let mut response = json(status, &json!({ "run": run, "status": state.status() }));
     if let Ok(place) = HeaderValue::from_str(&format!("/api/runs/{run}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }
     Ok(response)
+}
+
+fn forgotten(run: &str) -> Refusal {
+    Refusal::gone(format!(
+        "the run of this key is forgotten: use another key (it was {run})"
+    ))
 }

@@ -71,7 +71,7 @@ impl Wish {
         let kind = options::kind(&form.kind)?;
         let parts = form.data.len();
         if !(1..=MAX_PARTS).contains(&parts) {
-            let line = format!("data has {parts} parts: give it 1 to {MAX_PARTS}");
+            let line = format!("data has {parts} parts: it must be 1 to {MAX_PARTS}");
             return Err(Refusal::bad(line));
         }
         let data = form.data.into_iter().map(Given::of);
@@ -105,7 +105,7 @@ impl Wish {
         }
         let Some(kind) = kind else {
             return Err(Refusal::bad(
-                "what for? add ?kind=train, predict or monitor",
+                "the query has no kind: add ?kind=train, predict or monitor",
             ));
         };
         let kind = options::kind(&kind)?;

@@ -36,7 +36,7 @@ impl Schedule {
         let schedule = Self(cron);
         ensure!(
             schedule.next(from).is_some(),
-            "'{shown}' never comes: there is no such day"
+            "'{shown}' matches no date: there is no such day"
         );
         Ok(schedule)
     }
@@ -114,7 +114,7 @@ mod tests {
     fn what_never_ticks_is_refused() {
         let now = at("2026-01-01T00:00:00Z");
         let told = |pattern: &str| format!("{:#}", Schedule::parse(pattern, now).unwrap_err());
-        assert!(told("0 0 30 2 *").contains("never comes"));
+        assert!(told("0 0 30 2 *").contains("matches no date"));
         assert!(told("* * * * * *").contains("five fields"));
         assert!(told("").contains("five fields"));
         assert!(told("61 * * * *").contains("five fields"));
