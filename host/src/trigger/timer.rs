@@ -339,10 +339,13 @@ mod tests {
     }
 
     impl Process {
-        fn new() -> Self {
+        async fn new() -> Self {
             let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(START));
+            let store = memory_with(clock.clone());
+            // What each run is given.
+            store.blobs.put(b"a").await.unwrap();
             Self {
-                pipeline: Pipeline::with_clock(memory_with(clock.clone()), clock),
+                pipeline: Pipeline::with_clock(store, clock),
                 asked: Arc::default(),
             }
         }
@@ -381,7 +384,7 @@ mod tests {
     #[test]
     fn a_tick_is_one_run_of_two_processes() {
         block_on(async {
-            let process = Process::new();
+            let process = Process::new().await;
             let (mut one, mut two) = (process.timer("*/5 * * * *"), process.timer("*/5 * * * *"));
             // The tick of 22:10 was missed, and is made up for by one of them.
             for timer in [&mut one, &mut two] {
@@ -406,7 +409,7 @@ mod tests {
     #[test]
     fn of_missed_ticks_the_last_one_counts_if_it_is_not_long_ago() {
         block_on(async {
-            let process = Process::new();
+            let process = Process::new().await;
             process.timer("* * * * *").step(START).await;
             assert_eq!(process.runs().await, 1);
             process.finish().await;
@@ -429,7 +432,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_starts_no_storm() {
         block_on(async {
-            let process = Process::new();
+            let process = Process::new().await;
             let mut timer = process.timer("* * * * *");
             timer.step(START).await;
             process.finish().await;
@@ -454,7 +457,7 @@ mod tests {
     #[test]
     fn a_tick_is_left_out_while_the_run_before_is_not_done() {
         block_on(async {
-            let process = Process::new();
+            let process = Process::new().await;
             let (mut one, mut two) = (process.timer("* * * * *"), process.timer("* * * * *"));
             one.step(START).await;
             for minute in 1..=20 {
@@ -474,7 +477,7 @@ mod tests {
     #[test]
     fn what_can_not_be_asked_for_yet_is_tried_again() {
         block_on(async {
-            let process = Process::new();
+            let process = Process::new().await;
             process.asked.failures.store(3, Ordering::SeqCst);
             let mut timer = process.timer("0 * * * *");
             let asked = || process.asked.asked.load(Ordering::SeqCst);
