@@ -140,12 +140,17 @@ impl Pipeline {
     /// A run that was forgotten was there: its cause does not begin it again.
     async fn is_there(&self, run: &str) -> anyhow::Result<bool> {
         let records = self.store.records.as_ref();
-        for key in [run_key(run), active_key(run), forgotten_key(run)] {
+        for key in [run_key(run), forgotten_key(run)] {
             if records.get(&key).await?.is_some() {
                 return Ok(true);
             }
         }
-        Ok(false)
+        let active: Option<RunRequest> = record::get(records, &active_key(run)).await?;
+        if let Some(request) = &active {
+            // Who creates it has not come to this yet, or was stopped before.
+            record::create(records, &run_key(run), request).await?;
+        }
+        Ok(active.is_some())
     }
 
     async fn start_as(&self, run: &str, request: RunRequest) -> anyhow::Result<()> {
