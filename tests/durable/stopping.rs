@@ -34,6 +34,16 @@ fn slow(place: &crate::support::septet::Workplace) -> String {
     queued.json()["run"].as_str().unwrap().to_owned()
 }
 
+/// A process that is training, and on which run.
+fn training(place: &crate::support::septet::Workplace, command: &str) -> (String, Process) {
+    let run = slow(place);
+    let mut process = Process::start(place, &[command], None);
+    process.ready();
+    let before = format!("commits/{run}/preprocess");
+    wait_for(|| !keys(place, &before).is_empty());
+    (run, process)
+}
+
 fn wait_for(mut ready: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_mins(2);
     while !ready() {
@@ -66,11 +76,7 @@ fn at_sigterm_what_is_begun_is_finished() {
 fn what_takes_longer_than_the_grace_is_handed_back() {
     let place = place();
     place.write("septet.toml", "[work]\ngrace = \"200ms\"\n");
-    let run = slow(&place);
-    let mut process = Process::start(&place, &["work"], None);
-    process.ready();
-    let train = format!("commits/{run}/preprocess");
-    wait_for(|| !keys(&place, &train).is_empty());
+    let (run, mut process) = training(&place, "work");
     std::thread::sleep(Duration::from_millis(300));
     let begun = Instant::now();
     process.signal("TERM");
@@ -102,11 +108,7 @@ fn what_takes_longer_than_the_grace_is_handed_back() {
 #[test]
 fn the_second_signal_ends_it_at_once() {
     let place = place();
-    let run = slow(&place);
-    let mut process = Process::start(&place, &["serve"], None);
-    process.ready();
-    let train = format!("commits/{run}/preprocess");
-    wait_for(|| !keys(&place, &train).is_empty());
+    let (run, mut process) = training(&place, "serve");
     std::thread::sleep(Duration::from_millis(200));
     process.signal("TERM");
     std::thread::sleep(Duration::from_millis(200));
@@ -124,11 +126,7 @@ fn the_second_signal_ends_it_at_once() {
 #[test]
 fn a_frozen_worker_comes_back_to_nothing() {
     let place = place();
-    let run = slow(&place);
-    let mut frozen = Process::start(&place, &["work"], None);
-    frozen.ready();
-    let train = format!("commits/{run}/preprocess");
-    wait_for(|| !keys(&place, &train).is_empty());
+    let (run, mut frozen) = training(&place, "work");
     std::thread::sleep(Duration::from_millis(200));
     frozen.signal("STOP");
     // Its lease of 400 ms runs out, and another does the work.

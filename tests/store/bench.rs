@@ -18,7 +18,10 @@ pub struct Bench {
 
 impl Bench {
     pub fn new() -> Self {
-        let fresh = ALL[0].1();
+        Self::over(ALL[0].1())
+    }
+
+    pub fn over(fresh: Fresh) -> Self {
         let account = Arc::default();
         let pipeline = Pipeline::with_clock(fresh.one.clone(), fresh.clock.clone());
         let stages = Stages::over(&fresh.one, &account);

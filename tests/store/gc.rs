@@ -12,14 +12,15 @@ use std::{
 use async_trait::async_trait;
 use septet::{
     contract::{Digest, Disposition, Stage},
-    pipeline::{Collect, Collected, Pipeline, RunState, Silent, Status, Worker},
+    pipeline::{Collect, Collected, Pipeline, RunState, Status, Worker},
     store::{BlobError, BlobReader, BlobWriter, Blobs, Listed, Store},
 };
 
 use super::{
     backends::{ALL, Factory, Fresh, block_on},
+    bench,
     faults::{Fault, Faults, Then},
-    stages::{Account, Instead, Stages, monitor, train},
+    stages::{Account, Instead, monitor, train},
 };
 
 const DAY: Duration = Duration::from_hours(24);
@@ -48,10 +49,12 @@ impl Bench {
     fn new(fresh: Factory) -> Self {
         let fresh = fresh();
         fresh.later(YEARS);
-        let account = Arc::default();
-        let pipeline = Pipeline::with_clock(fresh.one.clone(), fresh.clock.clone());
-        let stages = Stages::over(&fresh.one, &account);
-        let worker = Worker::new(pipeline.clone(), stages, Arc::new(Silent));
+        let bench::Bench {
+            fresh,
+            pipeline,
+            worker,
+            account,
+        } = bench::Bench::over(fresh);
         Self {
             fresh,
             pipeline,

@@ -13,7 +13,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{invocation::Invocation, record, view::Pipeline};
-use crate::{contract::Digest, store::Entry};
+use crate::{
+    contract::Digest,
+    store::{Entry, millis},
+};
 
 /// More than there are records of one work: each one deletes those before it.
 const LOOK: usize = 1000;
@@ -48,10 +51,6 @@ fn prefix(work: &Digest) -> String {
 pub(super) fn ran_out(entry: &Entry, then: u64) -> bool {
     let claimed: anyhow::Result<Claimed> = record::decode(&entry.key, &entry.value);
     claimed.is_ok_and(|claimed| claimed.until < then)
-}
-
-fn millis(lease: Duration) -> u64 {
-    lease.as_millis() as u64
 }
 
 impl Doing {

@@ -1,11 +1,8 @@
 //! Does one invocation: reuses the work, or runs the component, and commits what came of it.
 
 use std::{
-    future::Future,
     io::{self, ErrorKind},
-    pin::pin,
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -54,7 +51,11 @@ impl Worker {
             attempt: asked.attempt,
         };
         let found = self.find_or_begin(received, &begun);
-        let ended = unless(found, self.superseded(received, &begun, None)).await;
+        let ended = tokio::select! {
+            biased;
+            found = found => Some(found),
+            () = self.superseded(received, &begun, None) => None,
+        };
         let doing = match ended.transpose()? {
             Some(Work::Done(commit)) => return self.commit(received, *commit).await,
             Some(Work::Begun(doing)) => doing,
@@ -213,7 +214,11 @@ impl Worker {
         let progress: Progress =
             Arc::new(move |done, total| observer.progress(&invocation, done, total));
         let executing = self.executor.execute(begun.call.clone(), progress);
-        let executed = unless(executing, self.superseded(received, begun, Some(doing))).await;
+        let executed = tokio::select! {
+            biased;
+            executed = executing => Some(executed),
+            () = self.superseded(received, begun, Some(doing)) => None,
+        };
         let seconds = begun.at.elapsed().as_secs_f64();
         match executed {
             None => Ok(None),
@@ -354,16 +359,4 @@ impl Begun {
             finished: worker.pipeline.clock.timestamp(),
         }
     }
-}
-
-/// What `work` comes to, or none when `end` comes first.
-async fn unless<T>(work: impl Future<Output = T>, end: impl Future<Output = ()>) -> Option<T> {
-    let (mut work, mut end) = (pin!(work), pin!(end));
-    std::future::poll_fn(move |context| {
-        if let Poll::Ready(value) = work.as_mut().poll(context) {
-            return Poll::Ready(Some(value));
-        }
-        end.as_mut().poll(context).map(|()| None)
-    })
-    .await
 }

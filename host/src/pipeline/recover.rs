@@ -7,6 +7,7 @@ use super::{
     envelope::{Asked, group},
     invocation::Invocation,
     plan, record,
+    roots::walk,
     run::RunRequest,
     state::{RunState, active_key, run_key},
     view::Pipeline,
@@ -14,9 +15,6 @@ use super::{
 
 /// How many messages of a run are looked through: more than a run has units.
 const LOOK: usize = 100_000;
-
-/// How many runs are read at a time.
-const PAGE: usize = 50;
 
 /// What was picked up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,24 +33,18 @@ impl Pipeline {
     /// Picks up all runs that are not finished.
     pub async fn recover(&self) -> anyhow::Result<Recovered> {
         let mut recovered = Recovered::default();
-        let mut last: Option<String> = None;
-        loop {
-            // In pages, because each of them holds all that a run was asked to do.
-            let records = &self.store.records;
-            let page = records.list("active/", last.as_deref(), PAGE).await?;
-            let keys: Vec<String> = page.into_iter().map(|entry| entry.key).collect();
-            let Some(behind) = keys.last() else {
-                return Ok(recovered);
-            };
-            last = Some(behind.clone());
-            for key in &keys {
-                let run = key.trim_start_matches("active/");
-                if let Err(error) = self.recover_run(run, &mut recovered).await {
-                    let failed = (run.to_owned(), format!("{error:#}"));
-                    recovered.failed.push(failed);
-                }
+        let mut runs = Vec::new();
+        walk(self.store.records.as_ref(), "active/", |entry| {
+            runs.push(entry.key.trim_start_matches("active/").to_owned());
+            Ok(())
+        })
+        .await?;
+        for run in runs {
+            if let Err(error) = self.recover_run(&run, &mut recovered).await {
+                recovered.failed.push((run, format!("{error:#}")));
             }
         }
+        Ok(recovered)
     }
 
     /// Picks up one run, if it is not finished.

@@ -2,11 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    future::poll_fn,
     path::Path,
-    pin::pin,
     sync::Arc,
-    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -309,25 +306,12 @@ async fn within<T>(
     pulse: &Pulse,
     work: impl Future<Output = wasmtime::Result<T>>,
 ) -> wasmtime::Result<T> {
-    let overdue = async {
-        tokio::time::sleep_until(pulse.deadline().into()).await;
-        Err(pulse.overdue())
-    };
-    let stopped = async {
-        let reason = pulse.control().wait_for_stop().await;
-        Err(wasmtime::Error::new(Stopped(reason)))
-    };
-    first(work, first(overdue, stopped)).await
-}
-
-/// The answer of the future that is ready first; the other one is dropped.
-async fn first<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|context| match one.as_mut().poll(context) {
-        Poll::Pending => other.as_mut().poll(context),
-        ready @ Poll::Ready(_) => ready,
-    })
-    .await
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = tokio::time::sleep_until(pulse.deadline().into()) => Err(pulse.overdue()),
+        reason = pulse.control().wait_for_stop() => Err(wasmtime::Error::new(Stopped(reason))),
+    }
 }
 
 /// A call that left nothing behind.

@@ -23,6 +23,7 @@ mod records;
 use std::sync::Arc;
 
 pub use blobs::{BlobError, BlobReader, BlobWriter, Blobs, Listed};
+pub(crate) use clock::millis;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use export::{Target, copy};
 pub use key::StoreKey;

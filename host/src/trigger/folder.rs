@@ -18,7 +18,6 @@ use self::seen::Seen;
 use super::{
     follow::{Follow, Output, Retrain},
     later::{Later, Said},
-    until::until,
     wanted::{Part, Requests, Wanted},
 };
 use crate::{
@@ -90,13 +89,17 @@ impl Folder {
     pub async fn watch(mut self, stop: impl Future<Output = ()> + Send) {
         let pause = (self.rule.settle / 2).clamp(OFTEN, SELDOM);
         let clock = Arc::clone(self.pipeline.clock());
-        until(stop, async {
+        let watching = async {
             loop {
                 self.step().await;
                 clock.sleep(pause).await;
             }
-        })
-        .await;
+        };
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = watching => {}
+        }
     }
 
     /// One look, and what comes of it.

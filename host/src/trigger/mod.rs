@@ -3,7 +3,7 @@
 //! # Layout
 //! - `folder`, `timer`: files that are dropped, and ticks of a clock.
 //! - `follow`: what follows their runs: predictions as files, trainings after drift.
-//! - `later`, `until`: what could not be done yet, and when to stop.
+//! - `later`: what could not be done yet.
 //! - `http`: requests over the network, to runs and to predictions at once.
 //! - `media`: what a file's name says of what is in it.
 //! - `once`: a command that waits for its run.
@@ -23,7 +23,6 @@ mod once;
 mod queue;
 mod stop;
 mod timer;
-mod until;
 mod wanted;
 
 pub use folder::{Folder, FolderRule};

@@ -20,7 +20,6 @@ pub use self::schedule::Schedule;
 use super::{
     follow::{Follow, Retrain},
     later::{Later, Said},
-    until::until,
     wanted::{Part, Requests, Wanted},
 };
 use crate::pipeline::{Pipeline, RunKind};
@@ -111,14 +110,18 @@ impl Timer {
     /// again.
     pub async fn watch(mut self, stop: impl Future<Output = ()> + Send) {
         let clock = Arc::clone(self.pipeline.clock());
-        until(stop, async {
+        let watching = async {
             loop {
                 let now = clock.now();
                 self.step(now).await;
                 clock.sleep(self.pause(clock.now())).await;
             }
-        })
-        .await;
+        };
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = watching => {}
+        }
     }
 
     /// What is to be done at this time.
