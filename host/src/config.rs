@@ -199,6 +199,8 @@ pub(crate) struct Environment {
     pub(crate) store_key: key::KeyWords,
     /// Folder for native code: `SEPTET_CACHE`, else septet in `XDG_CACHE_HOME` or `~/.cache`.
     pub(crate) cache: Option<PathBuf>,
+    /// Native code that was shipped: `SEPTET_NATIVE`.
+    pub(crate) native: Option<PathBuf>,
     /// Who is at work, for the alias log.
     pub(crate) user: String,
     /// How the program was called, for commands that can be copied.
@@ -231,6 +233,7 @@ impl Environment {
             store: path("SEPTET_STORE"),
             store_key: key::KeyWords::read(),
             cache,
+            native: path("SEPTET_NATIVE"),
             user,
             program: program.map_or("septet".into(), |name| name.to_string_lossy().into_owned()),
             failpoint: failpoint.map(|text| {

@@ -7,7 +7,7 @@ use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunRequest, RunState, Status},
-    stage::{Capability, Grants, StageExecutor},
+    stage::{Capability, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store},
     trigger::Once,
 };
@@ -51,7 +51,10 @@ impl Origin {
         let limits = self.settings.limits.clone();
         let cache = self.environment.cache.as_deref();
         let blobs = Arc::clone(&store.blobs);
-        let stages = StageExecutor::new(&EMBEDDED, cache, limits, self.grants()?, blobs)?;
+        let shipped = self.environment.native.as_deref();
+        let shipped = shipped.map(Shipped::open).transpose()?;
+        let native = (cache, shipped);
+        let stages = StageExecutor::with_shipped(&EMBEDDED, native, limits, self.grants()?, blobs)?;
         Ok(Arc::new(stages))
     }
 
