@@ -6,6 +6,7 @@ pub mod capability;
 pub mod components;
 pub mod contract;
 pub mod failpoint;
+pub mod package;
 pub mod pipeline;
 pub mod stage;
 pub mod store;

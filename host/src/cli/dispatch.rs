@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use super::{
     args::{Cli, Command},
-    demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
+    azure, demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
     schema, serve,
     session::Origin,
     stages, store, train, work,
@@ -64,6 +64,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
             Command::Gc(gc) => gc::gc(&origin, &gc).await,
             Command::Store(store) => store::store(&origin, &store.command).await,
+            Command::Azure(azure) => azure::azure(&origin, &azure),
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_) | Command::Completions(_) => Ok(()),
         }

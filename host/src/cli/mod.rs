@@ -6,6 +6,7 @@
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
+//! - `azure`: what is for Azure Functions.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
 //!   to a run. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
@@ -15,6 +16,7 @@
 
 mod aliases;
 pub(crate) mod args;
+mod azure;
 mod data;
 mod dataset;
 mod demo;
