@@ -2,6 +2,8 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+mod azure_handler;
+mod containers;
 mod http;
 mod key;
 pub(crate) mod triggers;
@@ -18,7 +20,12 @@ use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::triggers::{FolderSettings, TimerSettings};
+use self::{
+    containers::ContainerSettings,
+    triggers::{FolderSettings, TimerSettings},
+};
+pub(crate) use azure_handler::{Host, settings_file};
+pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
 pub(crate) use work::WorkSettings;
 
@@ -56,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: EncryptionSettings,
     /// Folders whose files become runs.
     pub(crate) folder: Vec<FolderSettings>,
+    /// Containers of a storage account whose blobs become runs.
+    pub(crate) container: Vec<ContainerSettings>,
     /// Runs by the clock.
     pub(crate) timer: Vec<TimerSettings>,
     /// What is served over HTTP.
@@ -255,6 +264,7 @@ mod tests {
         assert!(settings.run.target.is_none());
         assert!(settings.grants.is_empty());
         assert!(settings.folder.is_empty() && settings.timer.is_empty());
+        assert!(settings.container.is_empty());
     }
 
     #[test]
@@ -271,6 +281,7 @@ mod tests {
         assert_eq!(settings.limits, Limits::default());
         assert_eq!(triggers::folders(&settings.folder).unwrap().len(), 2);
         assert_eq!(triggers::timers(&settings.timer).unwrap().len(), 1);
+        assert_eq!(containers(&settings.container).unwrap().len(), 1);
         assert!(template().contains("#~ wall_seconds = "));
     }
 

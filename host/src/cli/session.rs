@@ -32,6 +32,13 @@ impl Origin {
         chosen.cloned().unwrap_or_else(|| PathBuf::from(".septet"))
     }
 
+    /// Whether anybody has named a store.
+    pub(crate) const fn names_a_store(&self) -> bool {
+        self.global.store.is_some()
+            || self.environment.store.is_some()
+            || self.settings.store.is_some()
+    }
+
     /// The grants: the default table, narrowed by the settings.
     pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
         let mut grants = Grants::default();

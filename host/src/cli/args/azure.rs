@@ -14,6 +14,8 @@ pub(crate) struct Azure {
 /// What to do about Azure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AzureCommand {
+    /// Answer the Azure Functions host, which starts this in an app
+    Handle,
     /// Write a folder with function apps, infrastructure and workflow, ready to be deployed
     Package(Package),
     /// Check such a folder, also after it was edited
