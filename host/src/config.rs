@@ -2,6 +2,7 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+pub(crate) mod azure;
 mod http;
 mod key;
 pub(crate) mod triggers;

@@ -7,9 +7,7 @@
 use std::{env, ffi::OsString, path::PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use septet::store::azure::{
-    Connection, Identity, IdentityKind, address, service_address,
-};
+use septet::store::azure::{Connection, Identity, IdentityKind, address, service_address};
 use zeroize::Zeroizing;
 
 /// What the Functions host looks for first.
@@ -23,6 +21,9 @@ const MAX_VALUE: usize = 16 << 10;
 
 /// Settings of an application's own secret, which are read nowhere here.
 const SECRETS: [&str; 3] = ["clientSecret", "certificate", "clientCertificate"];
+
+/// Other ways to name an identity. To leave one unread would be to use another identity.
+const OTHERS: [&str; 2] = ["managedIdentityObjectId", "managedIdentityClientId"];
 
 /// The variables of the process.
 type Variables = Vec<(OsString, OsString)>;
@@ -70,12 +71,19 @@ fn connection_in(variables: &Variables, name: &str) -> anyhow::Result<Connection
     Connection::with_identity(name, blob, queue, identity)
 }
 
-/// The address of a service: as it is set, else made from the account's name.
+/// The address of a service: made from the account's name, else as it is set. Where both are there,
+/// the Functions host takes the name without a word, so that its triggers would look elsewhere.
 fn service(section: &Section, name: &str, service: &str) -> anyhow::Result<url::Url> {
-    if let Some((variable, text)) = section.get(&format!("{service}ServiceUri"))? {
-        return address(&text).context(variable);
-    }
-    let Some((variable, account)) = section.get("accountName")? else {
+    let set = section.get(&format!("{service}ServiceUri"))?;
+    let account = section.get("accountName")?;
+    let set = match set {
+        Some((variable, text)) => Some((address(&text).context(variable.clone())?, variable)),
+        None => None,
+    };
+    let Some((variable, account)) = account else {
+        if let Some((url, _)) = set {
+            return Ok(url);
+        }
         if section.get("serviceUri")?.is_some() {
             bail!(
                 "{name}__serviceUri is the address of one service, and two are needed: set \
@@ -84,7 +92,14 @@ fn service(section: &Section, name: &str, service: &str) -> anyhow::Result<url::
         }
         bail!("{name}__{service}ServiceUri is not set, nor is {name}__accountName");
     };
-    service_address(&account, service).context(variable)
+    let made = service_address(&account, service).context(variable.clone())?;
+    if let Some((url, other)) = set {
+        ensure!(
+            url == made,
+            "{variable} and {other} name two places: take one of them away"
+        );
+    }
+    Ok(made)
 }
 
 /// Who asks. Where no credential is named, what the platform sets decides.
@@ -95,6 +110,11 @@ fn identity_in(variables: &Variables, section: &Section, name: &str) -> anyhow::
                 "{variable} is set: an application's own secret is not used; take it away and name \
                  an identity with {name}__credential"
             );
+        }
+    }
+    for other in OTHERS {
+        if let Some((variable, _)) = section.get(other)? {
+            bail!("{variable} is set: name the identity with {name}__clientId instead");
         }
     }
     let has = |name: &str| {
@@ -200,7 +220,8 @@ impl Section {
 
 fn text(variable: &str, value: &OsString) -> anyhow::Result<Zeroizing<String>> {
     let text = value.to_str().filter(|text| text.len() <= MAX_VALUE);
-    let text = text.with_context(|| format!("{variable} is no text of at most {MAX_VALUE} bytes"))?;
+    let text =
+        text.with_context(|| format!("{variable} is no text of at most {MAX_VALUE} bytes"))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
@@ -211,7 +232,9 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> Variables {
-        let pairs = pairs.iter().map(|(name, value)| (name.into(), value.into()));
+        let pairs = pairs
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()));
         pairs.collect()
     }
 
@@ -222,7 +245,10 @@ mod tests {
     #[track_caller]
     fn refused(pairs: &[(&str, &str)]) -> String {
         let line = format!("{:#}", read(pairs).unwrap_err());
-        assert!(!line.contains("topsecret") && !line.contains('\n'), "{line}");
+        assert!(
+            !line.contains("topsecret") && !line.contains('\n'),
+            "{line}"
+        );
         line
     }
 
@@ -255,7 +281,10 @@ mod tests {
         let both = [("Data", "topsecret"), ("AzureWebJobsData", EMULATOR)];
         assert!(read(&both).is_ok());
         let line = refused(&[("Data", "topsecret")]);
-        assert!(line.starts_with("in Data: connection Data: part 1"), "{line}");
+        assert!(
+            line.starts_with("in Data: connection Data: part 1"),
+            "{line}"
+        );
         let line = refused(&[("DataBase", EMULATOR)]);
         assert!(line.contains("there is no connection Data"), "{line}");
         let line = refused(&[("data", EMULATOR), ("Data", EMULATOR)]);
@@ -271,8 +300,14 @@ mod tests {
             ("Data__clientId", "me"),
             ("AZURE_CLIENT_ID", "another"),
         ]);
-        assert_eq!(connection.blob.as_str(), "https://acc.blob.core.windows.net/");
-        assert_eq!(connection.queue.as_str(), "https://acc.queue.core.windows.net/");
+        assert_eq!(
+            connection.blob.as_str(),
+            "https://acc.blob.core.windows.net/"
+        );
+        assert_eq!(
+            connection.queue.as_str(),
+            "https://acc.queue.core.windows.net/"
+        );
         assert_eq!(identity.kind, IdentityKind::Managed);
         assert_eq!(identity.client_id.as_deref(), Some("me"));
         // Named, and nothing more: the app's own.
@@ -282,12 +317,16 @@ mod tests {
             ("AZURE_CLIENT_ID", "another"),
         ]);
         assert_eq!(identity.client_id, None);
+        let both =
+            |blob: &str| read(&[("Data__accountName", "acc"), ("Data__blobServiceUri", blob)]);
+        both("https://acc.blob.core.windows.net").unwrap();
+        let error = both("https://own.example/").unwrap_err().to_string();
+        assert!(error.contains("two places"), "{error}");
         let (connection, _) = token(&[
-            ("Data__accountName", "acc"),
-            ("Data__blobServiceUri", "https://own.example/"),
+            ("Data__blobServiceUri", "https://own.example/acc"),
+            ("Data__queueServiceUri", "https://own.example/acc"),
         ]);
-        assert_eq!(connection.blob.as_str(), "https://own.example/");
-        assert_eq!(connection.queue.host_str(), Some("acc.queue.core.windows.net"));
+        assert_eq!(connection.blob.as_str(), "https://own.example/acc");
     }
 
     #[test]
@@ -312,19 +351,41 @@ mod tests {
     fn what_is_wrong_names_its_variable() {
         let account = ("Data__accountName", "acc");
         for (pairs, named) in [
-            (&[("Data__accountName", "topsecret/")][..], "Data__accountName"),
-            (&[("Data__credential", "azurecli")], "Data__blobServiceUri is not set"),
-            (&[("Data__serviceUri", "https://x")], "Data__blobServiceUri and"),
+            (
+                &[("Data__accountName", "topsecret/")][..],
+                "Data__accountName",
+            ),
+            (
+                &[("Data__credential", "azurecli")],
+                "Data__blobServiceUri is not set",
+            ),
+            (
+                &[("Data__serviceUri", "https://x")],
+                "Data__blobServiceUri and",
+            ),
             (
                 &[("Data__blobServiceUri", "https://x/?sig=topsecret")],
                 "Data__blobServiceUri",
             ),
             (
-                &[account, ("Data__queueServiceUri", "http://127.0.0.1/")],
+                &[
+                    ("Data__blobServiceUri", "https://127.0.0.1/"),
+                    ("Data__queueServiceUri", "http://127.0.0.1/"),
+                ],
                 "is not https",
             ),
-            (&[account, ("Data__credential", "topsecret")], "Data__credential is none"),
-            (&[account, ("Data__clientSecret", "topsecret")], "Data__clientSecret is set"),
+            (
+                &[account, ("Data__credential", "topsecret")],
+                "Data__credential is none",
+            ),
+            (
+                &[account, ("Data__managedIdentityObjectId", "x")],
+                "__clientId instead",
+            ),
+            (
+                &[account, ("Data__clientSecret", "topsecret")],
+                "Data__clientSecret is set",
+            ),
         ] {
             let line = refused(pairs);
             assert!(line.contains(named), "{line}");
