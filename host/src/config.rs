@@ -4,7 +4,7 @@
 
 pub(crate) mod azure;
 mod http;
-mod key;
+pub(crate) mod key;
 pub(crate) mod triggers;
 mod work;
 

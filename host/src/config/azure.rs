@@ -4,11 +4,26 @@
 //! identity. `AzureWebJobs` before the name wins, and a section `ConnectionStrings` wins over both. The
 //! case of a variable's name does not count, and `:` is as good as `__`. No error has any value.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
-use septet::store::azure::{Connection, Identity, IdentityKind, address, service_address};
+use septet::{
+    secret::{KeyVaults, Reference, Secrets},
+    store::{
+        SystemClock,
+        azure::{Connection, Identity, IdentityKind, address, service_address},
+    },
+};
 use zeroize::Zeroizing;
+
+/// What the settings of vaults begin with.
+const VAULT: &str = "KeyVault";
+
+/// How long a secret is believed, unless another time is set.
+const REFRESH: Duration = Duration::from_mins(10);
+
+/// What may be set.
+const REFRESHES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 
 /// What the Functions host looks for first.
 const PREFIX: &str = "AzureWebJobs";
@@ -33,10 +48,28 @@ pub(crate) fn connection(name: &str) -> anyhow::Result<Connection> {
     connection_in(&env::vars_os().collect(), name)
 }
 
-/// The identity that the settings `NAME__credential`, `NAME__clientId` and so on name.
-pub(crate) fn identity(name: &str) -> anyhow::Result<Identity> {
+/// The vaults that settings may refer to. `KeyVault__credential`, `KeyVault__clientId` and so on name
+/// the identity that asks them, as for a connection.
+pub(crate) fn secrets() -> anyhow::Result<Secrets> {
     let variables = env::vars_os().collect();
-    identity_in(&variables, &Section::new(&variables, name), name)
+    let refresh = refresh(&variables)?;
+    let identity = identity_in(&variables, &Section::new(&variables, VAULT), VAULT)?;
+    let vaults = Arc::new(KeyVaults::new(&identity, VAULT)?);
+    Ok(Secrets::new(vaults, Arc::new(SystemClock), refresh))
+}
+
+/// How long a secret is believed before its vault is asked again.
+pub(crate) fn refreshed() -> anyhow::Result<Duration> {
+    refresh(&env::vars_os().collect())
+}
+
+fn refresh(variables: &Variables) -> anyhow::Result<Duration> {
+    let Some((variable, text)) = Section::new(variables, VAULT).get("refresh")? else {
+        return Ok(REFRESH);
+    };
+    let refresh = humantime::parse_duration(&text).ok();
+    let fits = refresh.filter(|refresh| REFRESHES.contains(refresh));
+    fits.with_context(|| format!("{variable} is no time between 1s and 24h, as 10m"))
 }
 
 fn connection_in(variables: &Variables, name: &str) -> anyhow::Result<Connection> {
@@ -63,6 +96,12 @@ fn connection_in(variables: &Variables, name: &str) -> anyhow::Result<Connection
         );
     };
     if let Some((variable, text)) = section.get("")? {
+        let reference = Reference::parse(&text).with_context(|| format!("in {variable}"))?;
+        ensure!(
+            reference.is_none(),
+            "{variable} is a reference to a vault that the platform did not resolve: check the app's \
+             identity and its role on the vault, or use an identity with {name}__accountName"
+        );
         return Connection::parse(name, &text).with_context(|| format!("in {variable}"));
     }
     let blob = service(&section, name, "blob")?;
@@ -290,6 +329,9 @@ mod tests {
         let line = refused(&[("data", EMULATOR), ("Data", EMULATOR)]);
         assert!(line.contains("both data and Data"), "{line}");
         assert!(connection_in(&variables(&[]), "a/b").is_err());
+        let reference = "@Microsoft.KeyVault(VaultName=v;SecretName=k)";
+        let line = refused(&[("Data", reference)]);
+        assert!(line.contains("did not resolve"), "{line}");
     }
 
     #[test]
