@@ -7,6 +7,7 @@ pub mod components;
 pub mod contract;
 pub mod failpoint;
 pub mod pipeline;
+pub mod secret;
 pub mod stage;
 pub mod store;
 pub mod trigger;
