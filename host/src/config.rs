@@ -2,10 +2,11 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+pub(crate) mod azure;
 mod azure_handler;
 mod containers;
 mod http;
-mod key;
+pub(crate) mod key;
 pub(crate) mod triggers;
 mod work;
 

@@ -8,6 +8,7 @@ pub mod contract;
 pub mod failpoint;
 pub mod package;
 pub mod pipeline;
+pub mod secret;
 pub mod stage;
 pub mod store;
 pub mod trigger;

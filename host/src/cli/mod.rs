@@ -3,6 +3,7 @@
 //! # Layout
 //! - `args`: the words. - `dispatch`: from a word to its command.
 //! - `session`: store, stages and settings of one command.
+//! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
@@ -17,6 +18,7 @@
 mod aliases;
 pub(crate) mod args;
 mod azure;
+mod azure_secrets;
 mod data;
 mod dataset;
 mod demo;

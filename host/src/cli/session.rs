@@ -67,9 +67,8 @@ impl Origin {
 
     /// The store's folder, opened with the key that is set, if any.
     pub(crate) async fn local(&self, mode: Mode) -> anyhow::Result<Local> {
-        let key_file = self.settings.encryption.key_file.as_deref();
         let access = Access {
-            key: self.environment.store_key.key(key_file)?,
+            key: self.store_key().await?,
             ..Access::from(mode)
         };
         Local::open(&self.store(), access).await
