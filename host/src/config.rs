@@ -168,7 +168,11 @@ impl Settings {
         let mut settings: Self = parse(&text).with_context(|| format!("in {shown}"))?;
         // Paths in the file are meant from the file's own folder, wherever the command is typed.
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        settings.store = settings.store.map(|store| folder.join(store));
+        settings.store = settings.store.map(|store| match azure::named(&store) {
+            // No path, but the name of a connection.
+            Some(_) => store,
+            None => folder.join(store),
+        });
         let preprocess = &mut settings.preprocess;
         let files = preprocess.transforms.iter_mut();
         for file in files.chain(&mut preprocess.test) {

@@ -8,12 +8,12 @@ use septet::{
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunRequest, RunState, Status},
     stage::{Capability, Grants, Shipped, StageExecutor},
-    store::{Access, Local, Mode, Store},
+    store::{Access, Local, Mode, Store, SystemClock, azure::Azure},
     trigger::Once,
 };
 
 use super::{args::Global, drawing::Drawing};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, Settings, azure};
 
 /// Where a command's words come from: flags, settings, environment, in this order of weight.
 pub(crate) struct Origin {
@@ -74,16 +74,38 @@ impl Origin {
         Local::open(&self.store(), access).await
     }
 
+    /// The store in a storage account, where one is named.
+    pub(crate) async fn azure(&self, mode: Mode) -> anyhow::Result<Option<Azure>> {
+        let path = self.store();
+        let Some(name) = azure::named(&path) else {
+            return Ok(None);
+        };
+        let connection = azure::connection(name)?;
+        let opened = Azure::open(connection, mode, Arc::new(SystemClock)).await?;
+        Ok(Some(opened))
+    }
+
+    /// The store that is named, of whichever kind.
+    async fn open(&self, mode: Mode) -> anyhow::Result<Store> {
+        match self.azure(mode).await? {
+            Some(azure) => Ok(azure.store()),
+            None => Ok(self.local(mode).await?.store()),
+        }
+    }
+
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        let local = self.local(Mode::Existing).await?;
-        Ok(Pipeline::new(local.store()))
+        Ok(Pipeline::new(self.open(Mode::Existing).await?))
     }
 
     /// Store and stages.
     pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
-        let local = self.local(mode).await?;
-        let store = local.store();
+        let store = self.open(mode).await?;
+        self.session_of(store)
+    }
+
+    /// Stages over a store that is open.
+    pub(crate) fn session_of(&self, store: Store) -> anyhow::Result<Session> {
         let stages = self.stages(&store)?;
         Ok(Session {
             pipeline: Pipeline::new(store),

@@ -1,7 +1,7 @@
 //! What becomes an invocation.
 //!
 //! # Layout
-//! - `azure`: invocations by the Azure Functions host.
+//! - `azure`: invocations by a Functions host.
 //! - `folder`, `timer`: files that are dropped, and ticks of a clock.
 //! - `follow`: what follows their runs: predictions as files, trainings after drift.
 //! - `later`: what could not be done yet.

@@ -8,7 +8,7 @@ use septet::{
     store::Mode,
     trigger::{
         Stages, Stop, TimerRule,
-        azure::{App, ContainerRule, Handler, Open, Opened, bind},
+        azure::{App, ContainerRule, Handler, Incoming, Open, Opened, bind},
         http::HttpSettings,
     },
 };
@@ -65,7 +65,12 @@ struct Opener {
 #[async_trait]
 impl Open for Opener {
     async fn open(&self) -> anyhow::Result<Opened> {
-        let session = Arc::new(self.origin.session(Mode::Create).await?);
+        let azure = self.origin.azure(Mode::Create).await?.map(Arc::new);
+        let session = match &azure {
+            Some(azure) => self.origin.session_of(azure.store())?,
+            None => self.origin.session(Mode::Create).await?,
+        };
+        let session = Arc::new(session);
         let stages = Arc::clone(&session.stages);
         let worker = Worker::new(
             session.pipeline.clone(),
@@ -76,7 +81,7 @@ impl Open for Opener {
             worker: worker.with_policy(self.policy),
             stages,
             requests: Arc::new(Wants::new(Arc::clone(&self.origin), session)),
-            incoming: None,
+            incoming: azure.map(|azure| azure as Arc<dyn Incoming>),
             containers: self.containers.clone(),
             timers: self.timers.clone(),
             http: self.http.clone(),

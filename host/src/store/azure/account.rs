@@ -45,8 +45,8 @@ const RETRYING: Duration = Duration::from_secs(20);
 
 /// A store in a storage account.
 pub struct Azure {
-    account: Arc<Account>,
-    store: Store,
+    pub(super) account: Arc<Account>,
+    pub(super) store: Store,
 }
 
 impl Azure {
@@ -118,6 +118,11 @@ impl Account {
             credential,
             options,
         })
+    }
+
+    /// The address of the blob service.
+    pub(super) const fn blobs(&self) -> &Url {
+        &self.connection.blob
     }
 
     /// The service's time: milliseconds since 1970.

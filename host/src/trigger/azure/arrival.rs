@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use super::{
     event::{Created, place},
-    incoming::CopiedIn,
     opened::Ready,
 };
 use crate::{
     capability::clean,
     contract::Artifact,
     pipeline::RunKind,
+    store::azure::CopiedIn,
     trigger::{Part, Wanted, http::is_fault, media_type},
 };
 
@@ -76,8 +76,8 @@ pub(super) async fn arrived(
         // Its being gone, or written again, is no fault: another event tells of what came after.
         CopiedIn::Gone => return Ok(Arrived::Done(format!("{url} is not there any more"))),
         CopiedIn::Changed => return Ok(Arrived::Done(format!("{url} was written again"))),
-        CopiedIn::TooLarge(size) => {
-            let why = format!("{url} has {size} bytes, and at most {most} are taken");
+        CopiedIn::TooLarge => {
+            let why = format!("{url} has more than the {most} bytes that are taken");
             return Ok(Arrived::Refused(why));
         }
     };

@@ -3,27 +3,7 @@
 use async_trait::async_trait;
 use url::Url;
 
-use crate::contract::Digest;
-
-/// What became of reading a blob into the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CopiedIn {
-    /// It is in the store.
-    Copied {
-        /// What it is known by there.
-        digest: Digest,
-        /// Its bytes.
-        size: u64,
-        /// Which content of the blob it was.
-        etag: String,
-    },
-    /// There is no such blob, or no such container.
-    Gone,
-    /// It is not any more what it was.
-    Changed,
-    /// It has more bytes than are taken.
-    TooLarge(u64),
-}
+use crate::store::azure::{Azure, CopiedIn};
 
 /// Reads blobs of the account that the store is in.
 #[async_trait]
@@ -39,4 +19,21 @@ pub trait Incoming: Send + Sync {
         etag: Option<&str>,
         most: u64,
     ) -> anyhow::Result<CopiedIn>;
+}
+
+#[async_trait]
+impl Incoming for Azure {
+    fn endpoint(&self) -> &Url {
+        Self::endpoint(self)
+    }
+
+    async fn copy_in(
+        &self,
+        container: &str,
+        name: &str,
+        etag: Option<&str>,
+        most: u64,
+    ) -> anyhow::Result<CopiedIn> {
+        Self::copy_in(self, container, name, etag, most).await
+    }
 }

@@ -28,7 +28,7 @@ mod server;
 
 pub use arrival::ContainerRule;
 pub use functions::App;
-pub use incoming::{CopiedIn, Incoming};
+pub use incoming::Incoming;
 pub use logs::Collector;
 pub use opened::{Open, Opened};
 pub use server::{Handler, bind};
