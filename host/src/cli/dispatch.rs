@@ -5,18 +5,22 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::{
-    args::{Cli, Command},
-    demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
+    args::{AzureCommand, Cli, Command},
+    azure, demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
     schema, serve,
     session::Origin,
     stages, store, train, work,
 };
-use crate::config::{Environment, Settings};
+use crate::config::{self, Environment, Settings};
 
 /// Runs the command; an error is one line on standard error.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    let server = matches!(cli.command, Command::Serve(_) | Command::Work(_));
-    logging::start(&cli.global, server);
+    let out = match &cli.command {
+        Command::Serve(_) | Command::Work(_) => logging::Out::Server,
+        command if is_handler(command) => logging::Out::Handler,
+        _ => logging::Out::Command,
+    };
+    logging::start(&cli.global, out);
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -24,6 +28,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether this process is started by the Azure Functions host.
+fn is_handler(command: &Command) -> bool {
+    matches!(command, Command::Azure(azure) if matches!(azure.command, AzureCommand::Handle))
 }
 
 fn dispatch(cli: Cli) -> anyhow::Result<()> {
@@ -34,7 +43,11 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Completions(completions) => return init::completions(completions.shell),
         _ => {}
     }
-    let settings = Settings::load(global.config.as_deref())?;
+    let mut file = global.config.clone();
+    if file.is_none() && is_handler(&command) {
+        file = config::settings_file();
+    }
+    let settings = Settings::load(file.as_deref())?;
     let environment = Environment::read();
     if let Some((place, nth)) = &environment.failpoint {
         septet::failpoint::set(place, *nth)?;
@@ -64,6 +77,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
             Command::Gc(gc) => gc::gc(&origin, &gc).await,
             Command::Store(store) => store::store(&origin, &store.command).await,
+            Command::Azure(azure) => azure::azure(origin, &azure).await,
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_) | Command::Completions(_) => Ok(()),
         }
