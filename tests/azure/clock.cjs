@@ -26,6 +26,8 @@ Server.prototype.emit = function (event, ...given) {
   if (Number.isNaN(sent) || Math.abs(sent - RealDate.now()) < SAME) {
     return emit.call(this, event, ...given);
   }
+  // Clients learn the service's time from here.
+  given[1].setHeader("date", new RealDate(sent).toUTCString());
   return clock.run(sent, () => emit.call(this, event, ...given));
 };
 

@@ -68,6 +68,11 @@ impl Account {
     }
 }
 
+/// Whether the emulator can be had; where not, that was said.
+pub(crate) fn is_there() -> bool {
+    packages().is_some()
+}
+
 /// A fresh account, empty; none where npm's registry is out of reach.
 pub(crate) fn account() -> Option<Account> {
     // The emulator searches all accounts for each request, so that one with many gets slow: after

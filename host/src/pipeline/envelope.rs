@@ -33,6 +33,10 @@ struct Event<T> {
     /// The extension for distributed tracing: <https://www.w3.org/TR/trace-context/>.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+    /// Our own extension: the group of the message, so that a queue that keeps no more than the
+    /// body of a message can tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<T>,
     /// Bytes that are no JSON.
@@ -93,8 +97,13 @@ impl Asked {
         let invocation = self.invocation();
         let id = invocation.message_id(&what);
         let trace = trace.map(|trace| traceparent(trace, &invocation));
-        let message = encode(&id, "septet.invocation", time, trace, self)?;
-        Ok(message.in_group(group(&self.run, self.epoch)))
+        let group = group(&self.run, self.epoch);
+        let event = Event {
+            data: Some(self),
+            group: Some(group.clone()),
+            ..event(&id, "septet.invocation", time, trace)
+        };
+        Ok(Message::new(id, serde_json::to_vec(&event)?).in_group(group))
     }
 
     /// Reads the body of a message.
@@ -163,6 +172,7 @@ fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<String>) -> Ev
         time: time.to_owned(),
         datacontenttype: "application/json".to_owned(),
         traceparent,
+        group: None,
         data: None,
         data_base64: None,
     }
@@ -238,6 +248,7 @@ mod tests {
             Some(TRACE)
         );
         assert_eq!(message.group, "01890a5d-ac96-774b-bcce-b302099a8057/1");
+        assert_eq!(event["group"], message.group.as_str());
         // The example of the standard.
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(trace_of(good), Some(TRACE));
