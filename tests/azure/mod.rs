@@ -4,9 +4,11 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`emulator`]: the emulator does what the other tests stand on.
-//! - `vault`, with `vaults` and `instance`: keys from Key Vault, by an instance's managed identity.
+//! - `identity`, with `instance`: a store behind a managed identity.
+//! - `vault`, with `vaults`: keys from Key Vault.
 
 mod emulator;
+mod identity;
 mod instance;
 mod vault;
 mod vaults;
