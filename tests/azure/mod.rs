@@ -4,5 +4,11 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`emulator`]: the emulator does what the other tests stand on.
+//! - `identity`, with `instance`: a store behind a managed identity.
+//! - `vault`, with `vaults`: keys from Key Vault.
 
 mod emulator;
+mod identity;
+mod instance;
+mod vault;
+mod vaults;

@@ -20,7 +20,7 @@ const MAX_TEXT: usize = 16 << 10;
 const MAX_SIGNATURE: usize = 4096;
 
 /// Bytes of an account's key; real ones have 64.
-const KEY_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 8..=256;
 
 /// The emulator's account, which everybody knows.
 const EMULATOR: &str = "devstoreaccount1";
