@@ -19,3 +19,4 @@ mod setup;
 mod stage;
 mod store;
 mod support;
+mod telemetry;

@@ -4,6 +4,7 @@
 
 mod http;
 mod key;
+mod telemetry;
 pub(crate) mod triggers;
 mod work;
 
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use self::triggers::{FolderSettings, TimerSettings};
 pub(crate) use http::HttpSection;
+pub(crate) use telemetry::TelemetrySettings;
 pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.

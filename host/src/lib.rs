@@ -9,4 +9,5 @@ pub mod failpoint;
 pub mod pipeline;
 pub mod stage;
 pub mod store;
+pub mod telemetry;
 pub mod trigger;

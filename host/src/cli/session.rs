@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
-    pipeline::{Pipeline, RunRequest, RunState, Status},
+    pipeline::{Pipeline, RunRequest, RunState, Status, Traces},
     stage::{Capability, Grants, StageExecutor},
     store::{Access, Local, Mode, Store},
     trigger::Once,
@@ -20,6 +20,8 @@ pub(crate) struct Origin {
     pub(crate) global: Global,
     pub(crate) settings: Settings,
     pub(crate) environment: Environment,
+    /// Who is told where spans stand.
+    pub(crate) traces: Arc<dyn Traces>,
 }
 
 impl Origin {
@@ -46,6 +48,11 @@ impl Origin {
         Ok(grants)
     }
 
+    /// The pipeline over `store`, as this process traces it.
+    fn pipeline(&self, store: Store) -> Pipeline {
+        Pipeline::new(store).traced(Arc::clone(&self.traces))
+    }
+
     /// The stages of this process over `store`.
     pub(crate) fn stages(&self, store: &Store) -> anyhow::Result<Arc<StageExecutor>> {
         let limits = self.settings.limits.clone();
@@ -68,7 +75,7 @@ impl Origin {
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
         let local = self.local(Mode::Existing).await?;
-        Ok(Pipeline::new(local.store()))
+        Ok(self.pipeline(local.store()))
     }
 
     /// Store and stages.
@@ -77,7 +84,7 @@ impl Origin {
         let store = local.store();
         let stages = self.stages(&store)?;
         Ok(Session {
-            pipeline: Pipeline::new(store),
+            pipeline: self.pipeline(store),
             stages,
         })
     }
