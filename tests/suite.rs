@@ -20,3 +20,4 @@ mod setup;
 mod stage;
 mod store;
 mod support;
+mod telemetry;

@@ -7,6 +7,7 @@ mod azure_handler;
 mod containers;
 mod http;
 pub(crate) mod key;
+mod telemetry;
 pub(crate) mod triggers;
 mod work;
 
@@ -28,6 +29,7 @@ use self::{
 pub(crate) use azure_handler::{Host, settings_file};
 pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
+pub(crate) use telemetry::TelemetrySettings;
 pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.

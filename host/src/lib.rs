@@ -11,4 +11,5 @@ pub mod pipeline;
 pub mod secret;
 pub mod stage;
 pub mod store;
+pub mod telemetry;
 pub mod trigger;

@@ -390,7 +390,11 @@ fn drift_is_one_training() {
         );
         let request = pipeline.state(trained).await.unwrap().request;
         assert_eq!(request.kind, RunKind::Train);
-        assert_eq!(request.trace, Some(monitored.replace('-', "")));
+        let trace = request
+            .trace
+            .as_deref()
+            .and_then(septet::pipeline::trace_of);
+        assert_eq!(trace, Some(monitored.replace('-', "").as_str()));
         let wanted = inbox.asks.wanted.lock().unwrap().pop().unwrap();
         assert_eq!(wanted.model.as_deref(), Some("iris"));
         assert!(matches!(&wanted.data[..], [Part::Path(path)] if *path == history));

@@ -106,7 +106,7 @@ fn data_come_as_a_body_or_as_a_blob() {
         format!("/api/runs/{run}")
     );
     let state = served.wait(served.pipeline.state(&run)).unwrap();
-    assert_eq!(state.request.trace.as_deref(), Some(&trace[3..35]));
+    assert_eq!(state.request.trace.as_deref(), Some(trace));
     let source = &state.request.sources[0];
     assert_eq!(source.label, "d.csv");
     assert_eq!(source.artifact.media_type, "text/csv");

@@ -1,8 +1,12 @@
 //! From what was typed to the command that does it.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
+use septet::{
+    pipeline::{Traces, Untraced},
+    telemetry::Telemetry,
+};
 
 use super::{
     args::{AzureCommand, Cli, Command},
@@ -11,7 +15,7 @@ use super::{
     session::Origin,
     stages, store, train, work,
 };
-use crate::config::{self, Environment, Settings};
+use crate::config::{self, Environment, Settings, TelemetrySettings};
 
 /// Runs the command; an error is one line on standard error.
 pub(crate) fn run(cli: Cli) -> ExitCode {
@@ -20,8 +24,26 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         command if is_handler(command) => logging::Out::Handler,
         _ => logging::Out::Command,
     };
-    logging::start(&cli.global, out);
-    match dispatch(cli) {
+    let exported = match cli.command {
+        Command::Init(_) | Command::Completions(_) => Ok((None, false)),
+        _ => exported(&cli.command),
+    };
+    let done = exported.and_then(|(telemetry, unheard)| {
+        logging::start(&cli.global, out, telemetry.as_ref());
+        if unheard {
+            tracing::info!(
+                "APPLICATIONINSIGHTS_CONNECTION_STRING is not used: build septet with --features \
+                 application-insights, or send to a collector with OTEL_EXPORTER_OTLP_ENDPOINT"
+            );
+        }
+        let traces = telemetry.as_ref().map(Telemetry::traces);
+        let done = dispatch(cli, traces.unwrap_or_else(|| Arc::new(Untraced)));
+        if let Some(telemetry) = telemetry {
+            telemetry.finish();
+        }
+        done
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("septet: {}", output::harmless(&one_line(&error)));
@@ -35,7 +57,20 @@ fn is_handler(command: &Command) -> bool {
     matches!(command, Command::Azure(azure) if matches!(azure.command, AzureCommand::Handle))
 }
 
-fn dispatch(cli: Cli) -> anyhow::Result<()> {
+/// What exports what a command does, and whether Application Insights was named in vain.
+fn exported(command: &Command) -> anyhow::Result<(Option<Telemetry>, bool)> {
+    let stages = match command {
+        Command::Work(work) => work.share.stages.as_slice(),
+        Command::Serve(serve) => serve.work.stages.as_slice(),
+        _ => &[],
+    };
+    let names = stages.iter().map(|stage| stage.name());
+    let service: Vec<&str> = std::iter::once("septet").chain(names).collect();
+    let read = TelemetrySettings::read(&service.join("-"))?;
+    Ok((Telemetry::start(&read.settings)?, read.unheard))
+}
+
+fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     let Cli { global, command } = cli;
     // These two must work where the settings do not.
     match command {
@@ -56,6 +91,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         global,
         settings,
         environment,
+        traces,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
-    pipeline::{Pipeline, RunRequest, RunState, Status},
+    pipeline::{Pipeline, RunRequest, RunState, Status, Traces},
     stage::{Capability, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store, SystemClock, azure::Azure},
     trigger::Once,
@@ -20,6 +20,8 @@ pub(crate) struct Origin {
     pub(crate) global: Global,
     pub(crate) settings: Settings,
     pub(crate) environment: Environment,
+    /// Who is told where spans stand.
+    pub(crate) traces: Arc<dyn Traces>,
 }
 
 impl Origin {
@@ -51,6 +53,11 @@ impl Origin {
             grants.restrict(*stage, &keep)?;
         }
         Ok(grants)
+    }
+
+    /// The pipeline over `store`, as this process traces it.
+    fn pipeline(&self, store: Store) -> Pipeline {
+        Pipeline::new(store).traced(Arc::clone(&self.traces))
     }
 
     /// The stages of this process over `store`.
@@ -95,7 +102,7 @@ impl Origin {
 
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        Ok(Pipeline::new(self.open(Mode::Existing).await?))
+        Ok(self.pipeline(self.open(Mode::Existing).await?))
     }
 
     /// Store and stages.
@@ -108,7 +115,7 @@ impl Origin {
     pub(crate) fn session_of(&self, store: Store) -> anyhow::Result<Session> {
         let stages = self.stages(&store)?;
         Ok(Session {
-            pipeline: Pipeline::new(store),
+            pipeline: self.pipeline(store),
             stages,
         })
     }

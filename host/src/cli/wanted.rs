@@ -165,6 +165,7 @@ mod tests {
             let store = folder.path().join("store");
             let arguments = ["septet", "grants", "--store", store.to_str().unwrap()];
             let origin = Origin {
+                traces: Arc::new(septet::pipeline::Untraced),
                 global: Cli::parse_from(arguments).global,
                 settings: Settings::default(),
                 environment: Environment::default(),

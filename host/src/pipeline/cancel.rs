@@ -55,6 +55,7 @@ impl Pipeline {
                 attempt: 0,
                 started: now.clone(),
                 finished: now,
+                span: None,
                 invocation: next,
             };
             let settled = commit.settle(self.store.records.as_ref()).await?;

@@ -69,6 +69,10 @@ pub struct Commit {
     pub started: String,
     /// RFC 3339, UTC.
     pub finished: String,
+    /// The span that made it, 16 hexadecimal digits: what follows from the commit is sent from it.
+    /// None where nobody worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<String>,
 }
 
 impl Commit {
@@ -94,6 +98,12 @@ impl Commit {
             | Ending::Failed { reason, .. }
             | Ending::Cancelled { reason } => Some(reason.as_str()),
         }
+    }
+
+    /// The number of the span that made it.
+    pub(super) fn span(&self) -> Option<u64> {
+        let span = self.span.as_deref()?;
+        u64::from_str_radix(span, 16).ok().filter(|span| *span != 0)
     }
 
     /// Writes the record, and gives the one that counts: this, or the one that was there first.

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::invocation::Invocation;
+use super::{invocation::Invocation, trace::Traceparent};
 use crate::{
-    contract::{Digest, Stage, StageMessage},
+    contract::{Stage, StageMessage},
     store::{MAX_BODY, Message},
 };
 
@@ -91,19 +91,34 @@ impl Asked {
         }
     }
 
-    /// The message; its id is the same whoever sends it.
-    pub(super) fn message(&self, time: &str, trace: Option<&str>) -> anyhow::Result<Message> {
+    /// The message; its id is the same whoever sends it. `parent` is the span that it is sent from.
+    pub(super) fn message(
+        &self,
+        time: &str,
+        parent: Option<Traceparent>,
+    ) -> anyhow::Result<Message> {
         let what = format!("ask/{}/{}", self.epoch, self.attempt);
         let invocation = self.invocation();
         let id = invocation.message_id(&what);
-        let trace = trace.map(|trace| traceparent(trace, &invocation));
         let group = group(&self.run, self.epoch);
         let event = Event {
             data: Some(self),
             group: Some(group.clone()),
-            ..event(&id, "septet.invocation", time, trace)
+            ..event(&id, "septet.invocation", time, parent)
         };
         Ok(Message::new(id, serde_json::to_vec(&event)?).in_group(group))
+    }
+
+    /// The span that a message was sent from, where it says so.
+    pub(super) fn parent(body: &[u8]) -> Option<Traceparent> {
+        #[derive(Deserialize)]
+        struct Traced {
+            traceparent: Option<String>,
+        }
+        // Nothing of a body is looked at that is longer than a message can be.
+        let body = (body.len() <= MAX_BODY).then_some(body)?;
+        let traced: Traced = serde_json::from_slice(body).ok()?;
+        Traceparent::parse(&traced.traceparent?)
     }
 
     /// Reads the body of a message.
@@ -129,31 +144,12 @@ pub(super) fn group(run: &str, epoch: u32) -> String {
     format!("{run}/{epoch}")
 }
 
-/// Where an invocation stands in its run's trace. `trace` has 32 hexadecimal digits.
-fn traceparent(trace: &str, invocation: &Invocation) -> String {
-    let span = Digest::of(invocation.to_string().as_bytes()).to_string();
-    let span = span.get(..16).unwrap_or_default();
-    format!("00-{trace}-{span}-01")
-}
-
-/// The trace of a `traceparent`; none where it is no such thing, as the standard asks.
-pub fn trace_of(traceparent: &str) -> Option<&str> {
-    let mut parts = traceparent.split('-');
-    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
-    let hexadecimal = |text: &str, length: usize| {
-        let lower = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        text.len() == length && text.bytes().all(lower) && text.bytes().any(|b| b != b'0')
-    };
-    let fits = version.len() == 2 && version != "ff" && traceparent.len() <= 128;
-    (fits && hexadecimal(trace, 32) && hexadecimal(span, 16)).then_some(trace)
-}
-
 /// Puts `data` into an event.
 pub(super) fn encode<T: Serialize>(
     id: &str,
     kind: &str,
     time: &str,
-    traceparent: Option<String>,
+    traceparent: Option<Traceparent>,
     data: &T,
 ) -> anyhow::Result<Message> {
     let event = Event {
@@ -163,7 +159,7 @@ pub(super) fn encode<T: Serialize>(
     Ok(Message::new(id, serde_json::to_vec(&event)?))
 }
 
-fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<String>) -> Event<T> {
+fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<Traceparent>) -> Event<T> {
     Event {
         specversion: "1.0".to_owned(),
         id: id.to_owned(),
@@ -171,7 +167,7 @@ fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<String>) -> Ev
         kind: kind.to_owned(),
         time: time.to_owned(),
         datacontenttype: "application/json".to_owned(),
-        traceparent,
+        traceparent: traceparent.map(|parent| parent.to_string()),
         group: None,
         data: None,
         data_base64: None,
@@ -183,10 +179,10 @@ fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<String>) -> Ev
 pub(super) fn encode_own(
     id: &str,
     time: &str,
-    (trace, invocation): (&str, &Invocation),
+    parent: Traceparent,
     message: &StageMessage,
 ) -> anyhow::Result<Message> {
-    let traceparent = Some(traceparent(trace, invocation));
+    let traceparent = Some(parent);
     if let Some(claim) = &message.claim {
         return encode(id, "septet.claim", time, traceparent, claim);
     }
@@ -231,50 +227,46 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::contract::Digest;
 
     fn asked() -> Asked {
         let run = "01890a5d-ac96-774b-bcce-b302099a8057";
         Asked::first(&Invocation::new(run, Stage::Train, 3), 1)
     }
 
-    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    /// The example of the standard.
+    fn parent() -> Traceparent {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        Traceparent::parse(parent).unwrap()
+    }
 
     #[test]
     fn a_trace_is_carried_and_read() {
-        let message = asked().message("t", Some(TRACE)).unwrap();
-        let event: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
-        assert_eq!(
-            trace_of(event["traceparent"].as_str().unwrap()),
-            Some(TRACE)
-        );
+        let message = asked().message("t", Some(parent())).unwrap();
+        assert_eq!(Asked::parent(&message.body), Some(parent()));
         assert_eq!(message.group, "01890a5d-ac96-774b-bcce-b302099a8057/1");
+        let event: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
         assert_eq!(event["group"], message.group.as_str());
-        // The example of the standard.
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(trace_of(good), Some(TRACE));
+        let untraced = asked().message("t", None).unwrap();
+        assert_eq!(Asked::parent(&untraced.body), None);
         for bad in [
             "",
-            "00",
-            &good.to_uppercase(),
-            &good.replace("4bf9", "zzzz"),
-            &good[..50],
+            "{}",
+            "[]",
+            r#"{"traceparent":7}"#,
+            r#"{"traceparent":"00"}"#,
         ] {
-            assert_eq!(trace_of(bad), None, "{bad}");
+            assert_eq!(Asked::parent(bad.as_bytes()), None, "{bad}");
         }
-        assert_eq!(
-            trace_of(&good.replace("00f067aa0ba902b7", "0000000000000000")),
-            None
-        );
     }
 
     #[test]
     fn a_stages_own_message_is_an_event_too() {
-        let invocation = asked().invocation();
         let event = |body: &[u8], claim| {
             let label = "alerts".to_owned();
             let body = body.to_vec();
             let own = StageMessage { label, body, claim };
-            let message = encode_own("id", "t", (TRACE, &invocation), &own).unwrap();
+            let message = encode_own("id", "t", parent(), &own).unwrap();
             serde_json::from_slice::<serde_json::Value>(&message.body).unwrap()
         };
         assert_eq!(event(br#"{"a":1}"#, None)["data"]["a"], 1);
@@ -287,13 +279,14 @@ mod tests {
         };
         let claimed = event(b"", Some(claim));
         assert_eq!(claimed["type"], "septet.claim");
+        assert_eq!(claimed["traceparent"], parent().to_string());
         assert_eq!(claimed["data"]["size"], 9);
     }
 
     #[test]
     fn an_event_comes_back() {
         let message = asked()
-            .message("2026-01-01T00:00:00Z", Some(TRACE))
+            .message("2026-01-01T00:00:00Z", Some(parent()))
             .unwrap();
         assert_eq!(Asked::decode(&message.body).unwrap(), asked());
         let json: serde_json::Value = serde_json::from_slice(&message.body).unwrap();

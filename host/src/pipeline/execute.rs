@@ -6,9 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::Instrument as _;
+
 use super::{
     check::{checked, clipped},
     commit::{Commit, Ending},
+    delivery::Delivery,
     doing::Doing,
     envelope::Asked,
     executor::Progress,
@@ -16,8 +19,8 @@ use super::{
     ledger, plan,
     poison::claim,
     policy::Policy,
-    run::RunRequest,
     state::{RunState, active_key},
+    trace::SPANS,
     worker::Worker,
 };
 use crate::{
@@ -34,13 +37,14 @@ impl Worker {
     pub(super) async fn work(
         &self,
         received: &Received,
-        asked: &Asked,
-        state: &RunState,
+        delivery: &Delivery,
+        (asked, state): (&Asked, &RunState),
     ) -> anyhow::Result<()> {
         let invocation = asked.invocation();
         let pipeline = &self.pipeline;
         let registry = pipeline.registry();
         let call = plan::call(state, &invocation, &registry, asked.attempt).await?;
+        delivery.calls(&call, &state.request.name);
         let grants = self.executor.grants(call.stage);
         let begun = Begun {
             work: ledger::work_key(&call, &grants)?,
@@ -49,19 +53,22 @@ impl Worker {
             call: call.clone(),
             invocation,
             attempt: asked.attempt,
+            span: delivery.number(),
         };
-        let found = self.find_or_begin(received, &begun);
+        let found = self
+            .find_or_begin(received, &begun)
+            .instrument(tracing::info_span!(target: SPANS, "look up"));
         let ended = tokio::select! {
             biased;
             found = found => Some(found),
             () = self.superseded(received, &begun, None) => None,
         };
         let doing = match ended.transpose()? {
-            Some(Work::Done(commit)) => return self.commit(received, *commit).await,
+            Some(Work::Done(commit)) => return self.commit(received, delivery, *commit).await,
             Some(Work::Begun(doing)) => doing,
-            None => return self.give_up(received).await,
+            None => return self.give_up(received, delivery).await,
         };
-        let done = self.execute_and_commit(received, (asked, state), &begun, &doing);
+        let done = self.execute_and_commit((received, delivery), (asked, state), &begun, &doing);
         let done = done.await;
         // Where this fails, it runs out.
         let ended = doing.end().await;
@@ -95,7 +102,7 @@ impl Worker {
 
     async fn execute_and_commit(
         &self,
-        received: &Received,
+        (received, delivery): (&Received, &Delivery),
         (asked, state): (&Asked, &RunState),
         begun: &Begun,
         doing: &Doing,
@@ -106,9 +113,11 @@ impl Worker {
             let reason = format!("given up: no answer came from {vanished} attempts");
             (Executed::failed(reason, Blame::Host), true)
         } else {
-            match self.execute(received, begun, doing).await? {
+            let executing = self.execute(received, begun, doing);
+            let span = tracing::info_span!(target: SPANS, "execute");
+            match executing.instrument(span).await? {
                 Some((executed, lasting)) => (checked(&begun.call, executed), lasting),
-                None => return self.give_up(received).await,
+                None => return self.give_up(received, delivery).await,
             }
         };
         failpoint::pass("executed");
@@ -116,6 +125,7 @@ impl Worker {
         // doing it meanwhile, and well.
         let well = matches!(disposition.disposition, Disposition::Ok(_));
         if !well && !self.holds(received).await? {
+            delivery.ended("lost", None);
             return Ok(());
         }
         let (reason, after, failures) = match &disposition.disposition {
@@ -133,7 +143,7 @@ impl Worker {
             _ => {
                 let mut commit = begun.commit(self, disposition);
                 self.claim(&mut commit).await?;
-                return self.commit(received, commit).await;
+                return self.commit(received, delivery, commit).await;
             }
         };
         let next = Asked {
@@ -141,12 +151,17 @@ impl Worker {
             failures,
             ..asked.clone()
         };
-        self.retry(received, &next, &state.request, after, &reason)
-            .await
+        delivery.ended("retry", Some(&reason));
+        let (request, span) = (&state.request, delivery.sender());
+        self.pipeline.send(&next, request, span, after).await?;
+        self.observer
+            .retried(&next.invocation(), next.attempt, after, &reason);
+        self.acknowledge(received).await
     }
 
     /// Leaves a message to whoever has the work or has ended it.
-    async fn give_up(&self, received: &Received) -> anyhow::Result<()> {
+    async fn give_up(&self, received: &Received, delivery: &Delivery) -> anyhow::Result<()> {
+        delivery.ended("given up", None);
         let queues = &self.pipeline.store.queues;
         queues.release(received, Duration::ZERO).await?;
         Ok(())
@@ -268,27 +283,22 @@ impl Worker {
         }
     }
 
-    async fn commit(&self, received: &Received, commit: Commit) -> anyhow::Result<()> {
-        let records = self.pipeline.store.records.as_ref();
-        let commit = commit.settle(records).await?;
-        failpoint::pass("committed");
-        self.pipeline.publish(&commit).await?;
-        self.observer.finished(&commit);
-        self.acknowledge(received).await
-    }
-
-    /// Sends a delayed copy that asks for the next attempt.
-    async fn retry(
+    async fn commit(
         &self,
         received: &Received,
-        next: &Asked,
-        request: &RunRequest,
-        after: Duration,
-        reason: &str,
+        delivery: &Delivery,
+        commit: Commit,
     ) -> anyhow::Result<()> {
-        self.pipeline.send(next, request, after).await?;
-        self.observer
-            .retried(&next.invocation(), next.attempt, after, reason);
+        let records = self.pipeline.store.records.as_ref();
+        let committing = commit.settle(records);
+        let span = tracing::info_span!(target: SPANS, "commit");
+        let commit = committing.instrument(span).await?;
+        delivery.committed(&commit);
+        failpoint::pass("committed");
+        let publishing = self.pipeline.publish(&commit);
+        let span = tracing::info_span!(target: SPANS, "publish");
+        publishing.instrument(span).await?;
+        self.observer.finished(&commit);
         self.acknowledge(received).await
     }
 }
@@ -322,6 +332,8 @@ struct Begun {
     attempt: u32,
     started: String,
     at: Instant,
+    /// For the commit.
+    span: Option<String>,
 }
 
 impl Begun {
@@ -357,6 +369,7 @@ impl Begun {
             attempt: self.attempt,
             started: self.started.clone(),
             finished: worker.pipeline.clock.timestamp(),
+            span: self.span.clone(),
         }
     }
 }

@@ -15,6 +15,7 @@
 //! - `verify`: whether the store is whole.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
 //! - `executor`, `observer`: what the pipeline needs of the stages, and who watches.
+//! - `trace`, `delivery`: where the work of a run stands in its trace, and a message as a span of it.
 //!
 //! # The protocol
 //! 1. A stage's outputs are blobs: nothing refers to them yet.
@@ -31,6 +32,7 @@
 mod cancel;
 mod check;
 mod commit;
+mod delivery;
 mod doing;
 mod drain;
 mod end;
@@ -55,12 +57,13 @@ mod roots;
 mod run;
 mod start;
 mod state;
+mod trace;
 mod verify;
 mod view;
 mod worker;
 
 pub use commit::{Commit, Ending};
-pub use envelope::{Asked, trace_of};
+pub use envelope::Asked;
 pub use executor::{Executor, Progress};
 pub use gc::{Collect, Collected};
 pub use invocation::Invocation;
@@ -75,6 +78,7 @@ pub use report::{RunSummary, StageRow};
 pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
 pub use start::Keyed;
 pub use state::{RunState, Status};
+pub use trace::{Place, SPANS, Traceparent, Traces, Untraced, trace_of};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};
 pub use worker::Worker;

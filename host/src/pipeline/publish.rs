@@ -14,6 +14,7 @@ use super::{
     registry::{Moved, Registered, Registration, Wanted},
     run::RunRequest,
     state::RunState,
+    trace::run_span,
     view::Pipeline,
 };
 use crate::{
@@ -143,10 +144,12 @@ impl Pipeline {
         let invocation = &commit.invocation;
         let request = self.request(&invocation.run).await?;
         let request = request.with_context(|| format!("there is no run {}", invocation.run))?;
-        let trace = request.trace(&invocation.run);
+        let run = &invocation.run;
+        let span = commit.span().unwrap_or_else(|| run_span(run));
+        let parent = request.asked_from(run).at(span);
         for (index, own) in commit.messages.iter().enumerate() {
             let id = invocation.message_id(&format!("message/{index}"));
-            let message = encode_own(&id, &commit.finished, (&trace, invocation), own)?;
+            let message = encode_own(&id, &commit.finished, parent, own)?;
             let queues = &self.store.queues;
             queues.send(&own.label, &message, Duration::ZERO).await?;
         }
@@ -248,18 +251,25 @@ impl Pipeline {
     /// Asks for the first attempt of an invocation.
     pub(super) async fn ask(&self, state: &RunState, next: &Invocation) -> anyhow::Result<()> {
         let asked = Asked::first(next, state.epoch);
-        self.send(&asked, &state.request, Duration::ZERO).await
+        // A part follows from nothing else of the run.
+        let span = match next.stage {
+            Stage::Ingest => run_span(&state.id),
+            _ => state.cause(),
+        };
+        self.send(&asked, &state.request, span, Duration::ZERO)
+            .await
     }
 
-    /// Asks for an attempt after `delay`.
+    /// Asks for an attempt after `delay`, from a span.
     pub(super) async fn send(
         &self,
         asked: &Asked,
         request: &RunRequest,
+        span: u64,
         delay: Duration,
     ) -> anyhow::Result<()> {
-        let trace = request.trace(&asked.run);
-        let message = asked.message(&self.clock.timestamp(), Some(&trace))?;
+        let parent = request.asked_from(&asked.run).at(span);
+        let message = asked.message(&self.clock.timestamp(), Some(parent))?;
         let (queues, queue) = (&self.store.queues, asked.stage.name());
         queues.send(queue, &message, delay).await?;
         // Another may have done it since it was found to be due, and ended the run. Who commits

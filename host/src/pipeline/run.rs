@@ -6,7 +6,10 @@ use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::registry::{check_alias, check_model};
+use super::{
+    registry::{check_alias, check_model},
+    trace::{Place, Traceparent, run_span},
+};
 use crate::contract::{Artifact, Digest, PinnedVersion, Stage};
 
 /// The most parts a dataset may have.
@@ -107,7 +110,8 @@ pub struct RunRequest {
     /// What the model's name decides, as it was when the run was created.
     #[serde(default)]
     pub pinned: Pinned,
-    /// The trace that the run is part of, 32 hexadecimal digits; none where it begins one.
+    /// The span that asked for the run, as a `traceparent` names it, or only its trace, 32
+    /// hexadecimal digits; none where the run begins a trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
 }
@@ -262,10 +266,40 @@ impl RunRequest {
         alias.unwrap_or("champion")
     }
 
-    /// The run's trace. A run that begins one has its own identifier, which is as long.
-    pub fn trace(&self, run: &str) -> String {
-        let own = || run.replace('-', "");
-        self.trace.clone().unwrap_or_else(own)
+    /// The span that the run's own stands below; its number is 0 where that has none. A run that
+    /// begins a trace has its own identifier as the trace's, which is as long.
+    pub fn asked_from(&self, run: &str) -> Traceparent {
+        let trace = self.trace.as_deref().unwrap_or_default();
+        let alone = |trace: &str| {
+            let digits = trace.len() == 32;
+            let number = u128::from_str_radix(trace, 16).ok().filter(|_| digits);
+            number
+                .filter(|number| *number != 0)
+                .map(|trace| Traceparent {
+                    trace,
+                    span: 0,
+                    sampled: true,
+                })
+        };
+        let own = || alone(&run.replace('-', ""));
+        let asked = Traceparent::parse(trace).or_else(|| alone(trace));
+        asked.or_else(own).unwrap_or(Traceparent {
+            trace: 1,
+            span: 0,
+            sampled: false,
+        })
+    }
+
+    /// Where the run's own span stands.
+    pub(super) fn place(&self, run: &str) -> Place {
+        Place {
+            own: run_span(run),
+            parent: self.asked_from(run),
+            marks: vec![
+                ("septet.run", run.to_owned()),
+                ("septet.model", self.name.clone()),
+            ],
+        }
     }
 
     /// The stage's component.
@@ -318,6 +352,27 @@ mod tests {
         request.parameters.insert(Stage::Evaluate, alias);
         let request = request.complete().unwrap();
         assert_eq!(request.alias(), "shadow");
+    }
+
+    #[test]
+    fn a_run_has_a_trace_whatever_it_was_asked_with() {
+        let run = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let asked = |trace: Option<&str>| {
+            let trace = trace.map(str::to_owned);
+            RunRequest { trace, ..train() }.asked_from(run).to_string()
+        };
+        let own = "00-01890a5dac96774bbcceb302099a8057-0000000000000000-01";
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        assert_eq!(asked(None), own);
+        assert_eq!(asked(Some(parent)), parent);
+        let alone = asked(Some(&parent[3..35]));
+        assert_eq!(
+            alone,
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01"
+        );
+        for bad in ["", "no trace", &"0".repeat(32), &parent[..40]] {
+            assert_eq!(asked(Some(bad)), own, "{bad}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinError, JoinSet};
+use tracing::{Instrument as _, field};
 use uuid::Uuid;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     plan, record,
     run::RunRequest,
     state::{RunState, active_key, run_key},
+    trace::SPANS,
     view::Pipeline,
 };
 use crate::contract::Digest;
@@ -154,7 +156,28 @@ impl Pipeline {
     }
 
     async fn start_as(&self, run: &str, request: RunRequest) -> anyhow::Result<()> {
-        let mut request = request.complete()?;
+        let request = request.complete()?;
+        let kind = request.kind.name();
+        let span = tracing::info_span!(
+            target: SPANS,
+            "run",
+            otel.name = format!("run {kind}"),
+            otel.kind = "producer",
+            otel.status_description = field::Empty,
+            septet.run = run,
+            septet.kind = kind,
+            septet.model = request.name,
+            septet.parts = request.sources.len() as u64,
+        );
+        self.traces.place(&span, request.place(run));
+        let begun = self.begin_run(run, request).instrument(span.clone()).await;
+        if let Err(error) = &begun {
+            span.record("otel.status_description", format!("{error:#}"));
+        }
+        begun
+    }
+
+    async fn begin_run(&self, run: &str, mut request: RunRequest) -> anyhow::Result<()> {
         self.pin(&mut request).await?;
         self.hold(&request).await?;
         let records = self.store.records.as_ref();

@@ -11,6 +11,7 @@ use super::{
     publish::Change,
     record,
     run::RunRequest,
+    trace::{Traceparent, run_span},
 };
 use crate::{
     contract::{Artifact, Stage},
@@ -198,6 +199,19 @@ impl RunState {
     /// The commit that ended the run without a result.
     pub fn failure(&self) -> Option<&Commit> {
         self.commits().find(|commit| commit.outcome().is_none())
+    }
+
+    /// The span that what is due now follows from: of what was committed last, or the run's own.
+    /// It is the same whoever asks, as long as nothing more is committed.
+    pub(super) fn cause(&self) -> u64 {
+        let last = self.commits().max_by_key(|commit| &commit.finished);
+        let span = last.and_then(Commit::span);
+        span.unwrap_or_else(|| run_span(&self.id))
+    }
+
+    /// The span that the run's last commit was made in: what follows from the run stands below it.
+    pub fn traceparent(&self) -> Traceparent {
+        self.request.asked_from(&self.id).at(self.cause())
     }
 
     /// Where the run is.

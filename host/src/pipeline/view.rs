@@ -17,6 +17,7 @@ use super::{
     roots::walk_after,
     run::RunRequest,
     state::{RunState, run_key},
+    trace::{Traces, Untraced},
 };
 use crate::{
     contract::{Artifact, Stage},
@@ -31,6 +32,7 @@ pub struct Pipeline {
     requests: Arc<Mutex<Requests>>,
     /// Told when something was sent, for those in this process who wait for it.
     pub(super) sent: Arc<watch::Sender<u64>>,
+    pub(super) traces: Arc<dyn Traces>,
 }
 
 /// The requests of some runs, the one read last first.
@@ -63,7 +65,14 @@ impl Pipeline {
             clock,
             requests: Arc::default(),
             sent: Arc::default(),
+            traces: Untraced::shared(),
         }
+    }
+
+    /// The pipeline, with somebody who is told where its spans stand.
+    #[must_use]
+    pub fn traced(self, traces: Arc<dyn Traces>) -> Self {
+        Self { traces, ..self }
     }
 
     /// The store.

@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use tracing::Instrument as _;
+
 use super::{
     commit::Commit,
+    delivery::Delivery,
     envelope::Asked,
     executor::Executor,
     observer::Observer,
@@ -11,6 +14,7 @@ use super::{
     policy::Policy,
     record,
     state::{RunState, active_key},
+    trace::delivery_span,
     view::Pipeline,
 };
 use crate::{contract::Stage, failpoint, store::Received};
@@ -88,8 +92,11 @@ impl Worker {
 
     /// Does what a message asks for. After an error of the store the message is given back.
     pub async fn handle(&self, received: &Received) -> anyhow::Result<()> {
-        let handled = self.process(received).await;
-        if handled.is_err() {
+        let delivery = Delivery::of(&self.pipeline, received).await;
+        let span = delivery.span.clone();
+        let handled = self.process(received, &delivery).instrument(span).await;
+        if let Err(error) = &handled {
+            delivery.ended("failed", Some(&format!("{error:#}")));
             let asked = Asked::decode(&received.message.body);
             let before = asked.map_or(received.dequeue_count, |asked| asked.attempt);
             let wait = self.policy.wait(before - 1, &received.message.id);
@@ -119,27 +126,32 @@ impl Worker {
         if let Some(request) = self.pipeline.request(&next.run).await?
             && queues.renew(received, self.policy.lease).await?
         {
-            self.pipeline.send(&next, &request, delay).await?;
+            let span = delivery_span(&next.invocation(), next.attempt - 1, received.dequeue_count);
+            self.pipeline.send(&next, &request, span, delay).await?;
         }
         self.acknowledge(received).await
     }
 
-    async fn process(&self, received: &Received) -> anyhow::Result<()> {
+    async fn process(&self, received: &Received, delivery: &Delivery) -> anyhow::Result<()> {
         let asked = match Asked::decode(&received.message.body) {
             Ok(asked) if asked.stage.name() == received.queue => asked,
             Ok(asked) => {
                 let reason = format!("the message asks for {} here", asked.stage);
-                return self.refuse(received, &reason).await;
+                return self.refuse(received, delivery, &reason).await;
             }
-            Err(error) => return self.refuse(received, &format!("{error:#}")).await,
+            Err(error) => {
+                let reason = format!("{error:#}");
+                return self.refuse(received, delivery, &reason).await;
+            }
         };
         let invocation = asked.invocation();
         let records = self.pipeline.store.records.as_ref();
         let Some(request) = self.pipeline.request(&asked.run).await? else {
             let reason = format!("there is no run {}", asked.run);
-            return self.refuse(received, &reason).await;
+            return self.refuse(received, delivery, &reason).await;
         };
         if let Some(commit) = Commit::of(records, &invocation).await? {
+            delivery.ended("done before", None);
             self.pipeline.publish(&commit).await?;
             return self.acknowledge(received).await;
         }
@@ -150,10 +162,11 @@ impl Worker {
         if first && is_active {
             // Nothing else of the run counts for it, and there may be many parts.
             let state = RunState::new(asked.run.clone(), request);
-            return self.work(received, &asked, &state).await;
+            return self.work(received, delivery, (&asked, &state)).await;
         }
         let state = RunState::load(records, &asked.run, request).await?;
         if state.status().is_final() {
+            delivery.ended("done before", None);
             return self.acknowledge(received).await;
         }
         if !is_active {
@@ -163,16 +176,23 @@ impl Worker {
         if !plan::plan(&state).due.contains(&invocation) {
             // Delivered twice, and the other receiver committed between our two looks.
             if let Some(commit) = Commit::of(records, &invocation).await? {
+                delivery.ended("done before", None);
                 self.pipeline.publish(&commit).await?;
                 return self.acknowledge(received).await;
             }
             let reason = format!("{invocation} is not to be done now");
-            return self.refuse(received, &reason).await;
+            return self.refuse(received, delivery, &reason).await;
         }
-        self.work(received, &asked, &state).await
+        self.work(received, delivery, (&asked, &state)).await
     }
 
-    async fn refuse(&self, received: &Received, reason: &str) -> anyhow::Result<()> {
+    async fn refuse(
+        &self,
+        received: &Received,
+        delivery: &Delivery,
+        reason: &str,
+    ) -> anyhow::Result<()> {
+        delivery.ended("refused", Some(reason));
         self.pipeline.refuse(received, reason).await?;
         self.observer.refused(&received.queue, reason);
         self.acknowledge(received).await

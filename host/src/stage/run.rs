@@ -149,8 +149,10 @@ impl StageExecutor {
         let _stop = StopOnDrop(control.stopper());
         let handle = tokio::runtime::Handle::current();
         // A component computes: on a thread of its own, so that it does not hold up others.
+        // What is logged there belongs to the span of the call.
+        let span = tracing::Span::current();
         let running = tokio::task::spawn_blocking(move || {
-            handle.block_on(run(call, &prepared, scope, &around))
+            span.in_scope(|| handle.block_on(run(call, &prepared, scope, &around)))
         });
         let watch = Watch {
             stage,

@@ -227,7 +227,7 @@ impl Follow {
             model: Some(state.request.name.clone()),
             data: retrain.data.iter().cloned().map(Part::Path).collect(),
             options: retrain.options.clone(),
-            trace: Some(state.request.trace(&state.id)),
+            trace: Some(state.traceparent().to_string()),
         };
         let request = self.requests.request(wanted).await;
         let request = request.context("the data drifted, but the training can't be started")?;

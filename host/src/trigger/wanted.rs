@@ -40,7 +40,8 @@ pub struct Wanted {
     /// The flags of `septet run`, `predict` or `monitor` by their long names, with `_` for `-`;
     /// what is not said is as septet.toml has it.
     pub options: Map<String, Value>,
-    /// The trace that it is part of, 32 hexadecimal digits.
+    /// The span that asks for it, as a `traceparent` names it, or its trace alone, 32 hexadecimal
+    /// digits.
     pub trace: Option<String>,
 }
 

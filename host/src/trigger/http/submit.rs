@@ -21,7 +21,7 @@ use super::{
 use crate::{
     capability::clean,
     contract::{Artifact, Digest},
-    pipeline::{Keyed, trace_of},
+    pipeline::{Keyed, Traceparent},
     trigger::{Part, Wanted, ending, media_type as media_type_of},
 };
 
@@ -176,13 +176,13 @@ async fn wanted(server: &Server, headers: &HeaderMap, wish: Wish) -> Result<Want
         });
     }
     let trace = headers.get("traceparent");
-    let trace = trace.and_then(|trace| trace_of(trace.to_str().ok()?));
+    let trace = trace.and_then(|trace| Traceparent::parse(trace.to_str().ok()?));
     Ok(Wanted {
         kind: wish.kind,
         model: wish.model,
         data,
         options: wish.options,
-        trace: trace.map(str::to_owned),
+        trace: trace.map(|trace| trace.to_string()),
     })
 }
 
