@@ -32,7 +32,7 @@ pub(crate) fn python() -> Option<&'static Path> {
     PYTHON
         .get_or_init(|| {
             installed("python", "hosts", &["requirements.txt"], venv)
-            .map(|folder| folder.join("bin/python"))
+                .map(|folder| folder.join("bin/python"))
         })
         .as_deref()
 }
@@ -41,10 +41,8 @@ pub(crate) fn python() -> Option<&'static Path> {
 /// reach.
 pub(crate) fn node() -> Option<&'static Path> {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    NODE.get_or_init(|| {
-        installed("node", "hosts", &["package.json", "package-lock.json"], npm)
-    })
-    .as_deref()
+    NODE.get_or_init(|| installed("node", "hosts", &["package.json", "package-lock.json"], npm))
+        .as_deref()
 }
 
 /// Installs what `package.json` and its lock file say.

@@ -59,7 +59,10 @@ impl Account {
     }
 
     /// Its key, as base64.
-    #[allow(clippy::unused_self, reason = "it is the account's, though all have the same")]
+    #[allow(
+        clippy::unused_self,
+        reason = "it is the account's, though all have the same"
+    )]
     pub(crate) fn key(&self) -> &'static str {
         KEY
     }
@@ -71,7 +74,9 @@ pub(crate) fn account() -> Option<Account> {
     // some hundred there is another process.
     static RUNNING: Mutex<Option<(Azurite, usize)>> = Mutex::new(None);
     let folder = packages()?;
-    let mut running = RUNNING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut running = RUNNING
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let (azurite, used) = match running.take() {
         Some((azurite, used)) if used < ACCOUNTS => (azurite, used),
         old => {
@@ -181,6 +186,13 @@ fn ports(child: &mut Child) -> HashMap<String, u16> {
 fn packages() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOLDER
-        .get_or_init(|| installed("azurite", "azure", &["package.json", "package-lock.json"], npm))
+        .get_or_init(|| {
+            installed(
+                "azurite",
+                "azure",
+                &["package.json", "package-lock.json"],
+                npm,
+            )
+        })
         .as_deref()
 }

@@ -18,7 +18,10 @@ impl Azure {
         _mode: Mode,
         _clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        anyhow::bail!("the store of connection {} can't be opened", connection.name)
+        anyhow::bail!(
+            "the store of connection {} can't be opened",
+            connection.name
+        )
     }
 
     /// The store's three parts.
