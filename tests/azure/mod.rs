@@ -4,5 +4,7 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`emulator`]: the emulator does what the other tests stand on.
+//! - [`package`]: what is deployed, and the check that nothing is wrong with it.
 
 mod emulator;
+mod package;

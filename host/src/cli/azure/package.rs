@@ -43,7 +43,7 @@ pub(crate) fn package(origin: &Origin, package: &Package) -> anyhow::Result<()> 
         Some(path) => path.clone(),
         None => running()?,
     };
-    let program = Program::read(&program, glibc(&package.glibc)?)?;
+    let program = Program::read(&program, package.binary.is_none(), glibc(&package.glibc)?)?;
     let made = Made {
         program: &program,
         layout: match package.apps {

@@ -14,7 +14,7 @@ pub(super) const CONNECTION: &str = "PipelineStorage";
 /// The program's file in an app.
 pub(super) const PROGRAM: &str = "septet";
 
-/// The folder of native code in an app.
+/// The folder of native code in an app, where the handler looks for it.
 pub(super) const NATIVE: &str = "native";
 
 /// What a call may take beyond the stage's own limit before the platform ends the whole process:
@@ -189,7 +189,6 @@ pub(super) fn local_settings() -> Value {
             "AzureWebJobsStorage": "UseDevelopmentStorage=true",
             CONNECTION: "UseDevelopmentStorage=true",
             "SEPTET_STORE": format!("azure:{CONNECTION}"),
-            "SEPTET_NATIVE": NATIVE,
         },
     })
 }

@@ -23,11 +23,13 @@ pub struct Program {
     pub bytes: Vec<u8>,
     /// Where it was read.
     pub path: PathBuf,
+    /// Whether it is the very program that is running.
+    pub own: bool,
 }
 
 impl Program {
     /// The binary in `path`, refused where the platform could not start it.
-    pub fn read(path: &Path, glibc: Glibc) -> anyhow::Result<Self> {
+    pub fn read(path: &Path, own: bool, glibc: Glibc) -> anyhow::Result<Self> {
         let shown = path.display();
         let read = || -> anyhow::Result<Vec<u8>> {
             let size = fs::metadata(path).context("it can't be read")?.len();
@@ -42,11 +44,15 @@ impl Program {
         Ok(Self {
             bytes,
             path: path.to_owned(),
+            own,
         })
     }
 
     /// Whether the component is embedded in it, so that its native code is of use to it.
     pub fn carries(&self, component: &[u8]) -> bool {
+        if self.own {
+            return true;
+        }
         let Some((first, _)) = component.split_at_checked(64) else {
             return false;
         };
@@ -106,6 +112,7 @@ mod tests {
             let program = Program {
                 bytes: bytes.to_vec(),
                 path: PathBuf::new(),
+                own: false,
             };
             program.carries(&component)
         };

@@ -225,3 +225,89 @@ fn check_workflow(reader: &mut Reader<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::package::azure::{Layout, Trainer};
+
+    fn table() -> Table {
+        let incoming = ["incoming".to_owned()];
+        let grants = Grants::default();
+        Table::new(Layout::Stages, Trainer::Job, &grants, &incoming, &[]).unwrap()
+    }
+
+    fn findings(table: &Table) -> Vec<String> {
+        let mut reader = Reader::new(Path::new("/nowhere"));
+        let identities = table.identities();
+        let grants: Vec<_> = identities
+            .map(|app| (app.name.clone(), Grants::default()))
+            .collect();
+        check_rights(&mut reader, table, &grants);
+        reader.findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_right_that_is_taken_away_is_missed() {
+        assert_eq!(findings(&table()), Vec::<String>::new());
+        for index in 0..table().container_rights.len() {
+            let mut table = table();
+            let right = table.container_rights.remove(index);
+            let found = findings(&table);
+            assert_eq!(found.len(), 1, "{right:?}: {found:?}");
+            assert!(found[0].contains("has no role"), "{found:?}");
+            assert!(found[0].contains(&right.on) && found[0].contains(&right.app));
+        }
+        for index in 0..table().queue_rights.len() {
+            let mut table = table();
+            let right = table.queue_rights.remove(index);
+            let found = findings(&table);
+            assert_eq!(found.len(), 1, "{right:?}: {found:?}");
+            assert!(found[0].contains("has no role"), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn no_right_can_be_widened_or_added_unseen() {
+        for index in 0..table().container_rights.len() {
+            for wider in [Role::BlobWriter, Role::BlobContributor] {
+                let mut table = table();
+                let right = &mut table.container_rights[index];
+                if right.role >= wider {
+                    continue;
+                }
+                right.role = wider;
+                let found = findings(&table);
+                assert_eq!(found.len(), 1, "{found:?}");
+                assert!(found[0].contains("wider"), "{found:?}");
+            }
+        }
+        let all = table();
+        let own: BTreeSet<_> = all
+            .queue_rights
+            .iter()
+            .map(|right| (right.app.clone(), right.on.clone(), right.role))
+            .collect();
+        for app in all.identities() {
+            for on in &all.queues {
+                for role in [Role::QueueReader, Role::QueueProcessor, Role::QueueSender] {
+                    if own.contains(&(app.name.clone(), on.clone(), role)) {
+                        continue;
+                    }
+                    let mut table = all.clone();
+                    table.queue_rights.push(Right {
+                        app: app.name.clone(),
+                        on: on.clone(),
+                        role,
+                        why: String::new(),
+                    });
+                    let found = findings(&table);
+                    assert_eq!(found.len(), 1, "{} {on} {role}: {found:?}", app.name);
+                    assert!(found[0].contains("wider"), "{found:?}");
+                }
+            }
+        }
+    }
+}

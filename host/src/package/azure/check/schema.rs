@@ -53,7 +53,15 @@ fn published(path: &Path) -> anyhow::Result<Validator> {
 /// References within the schema are followed; those to other places are refused, so that a check
 /// never asks a network for anything.
 fn compile(schema: &Value) -> anyhow::Result<Validator> {
-    jsonschema::validator_for(schema).map_err(|error| anyhow::anyhow!("{error}"))
+    let mut options = jsonschema::options();
+    let draft = schema.get("$schema").and_then(Value::as_str);
+    if draft.is_some_and(|draft| draft.contains("draft-04")) {
+        // The published ones say draft 4 and use `const`, which came later: read by the letter, the
+        // one of function.json takes no binding at all. Editors read them as draft 7 too.
+        options = options.with_draft(jsonschema::Draft::Draft7);
+    }
+    let compiled = options.build(schema);
+    compiled.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 /// What of `value` the schemas do not take: each but once, and a handful at most.

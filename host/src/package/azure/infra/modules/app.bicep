@@ -74,7 +74,6 @@ var settings = [
   { name: 'PipelineStorage__credential', value: 'managedidentity' }
   { name: 'PipelineStorage__clientId', value: clientId }
   { name: 'SEPTET_STORE', value: 'azure:PipelineStorage' }
-  { name: 'SEPTET_NATIVE', value: 'native' }
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insightsConnectionString }
   { name: 'OTEL_SERVICE_NAME', value: 'septet-${service}' }
   { name: 'OTEL_TRACES_SAMPLER', value: 'parentbased_traceidratio' }
