@@ -14,7 +14,7 @@ const MARKS: [(&str, &str); 6] = [
 ];
 
 /// Names whose value is a secret, in lower case and without `_` and `-`.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 8] = [
     "password",
     "clientsecret",
     "accountkey",
@@ -23,7 +23,6 @@ const NAMES: [&str; 9] = [
     "septethttpkey",
     "accesstoken",
     "sastoken",
-    "connectionstring",
 ];
 
 /// The first secret in `text`: its line, and what it is.

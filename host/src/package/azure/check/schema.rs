@@ -122,7 +122,7 @@ mod tests {
         ] {
             let mut bad = host.clone();
             *bad.pointer_mut(pointer).unwrap() = value;
-            assert_eq!(errors(&schemas.host, &bad).len(), 1, "{pointer}");
+            assert!(!errors(&schemas.host, &bad).is_empty(), "{pointer}");
         }
         let [function] = &files::functions(&[Stage::Train], false)[..] else {
             panic!("train has one function")
