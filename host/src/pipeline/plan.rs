@@ -78,10 +78,10 @@ pub const fn follows(stage: Stage) -> &'static [Stage] {
     match stage {
         Stage::Ingest => &[Stage::Preprocess, Stage::Infer],
         Stage::Preprocess => &[Stage::Train],
-        Stage::Train => &[Stage::Evaluate],
-        // An alias that was moved meanwhile: the candidate is compared with the new champion.
+        // After deploy where the alias was moved meanwhile: the candidate is compared with the new
+        // champion.
+        Stage::Train | Stage::Deploy => &[Stage::Evaluate],
         Stage::Evaluate => &[Stage::Deploy],
-        Stage::Deploy => &[Stage::Evaluate],
         Stage::Infer => &[Stage::Monitor],
         Stage::Monitor => &[],
     }

@@ -48,7 +48,7 @@ pub fn timeout(limits: &Limits) -> anyhow::Result<Duration> {
          at most {}",
         limits.wall_seconds,
         LONGEST.as_secs(),
-        (LONGEST - MARGIN).as_secs()
+        LONGEST.saturating_sub(MARGIN).as_secs()
     );
     Ok(timeout)
 }

@@ -23,6 +23,19 @@ impl FromStr for Secret {
         // Whoever gives a value instead of a name must not read it in an error.
         let (setting, rest) = text.split_once('=').unwrap_or((text, ""));
         let (name, apps) = rest.split_once('@').unwrap_or((rest, ""));
+        Self::check(setting, name)?;
+        let apps = apps.split(',').filter(|app| !app.is_empty());
+        Ok(Self {
+            setting: setting.to_owned(),
+            name: name.to_owned(),
+            apps: apps.map(str::to_owned).collect(),
+        })
+    }
+}
+
+impl Secret {
+    /// Refuses what is no name of a setting, or no name of a secret, and repeats neither of a value.
+    pub(super) fn check(setting: &str, name: &str) -> anyhow::Result<()> {
         let is_setting = (1..=64).contains(&setting.len())
             && setting
                 .bytes()
@@ -39,12 +52,7 @@ impl FromStr for Secret {
             "--secret {setting}: give the name of a secret in the Key Vault (letters, digits and \
              '-'), and not its value"
         );
-        let apps = apps.split(',').filter(|app| !app.is_empty());
-        Ok(Self {
-            setting: setting.to_owned(),
-            name: name.to_owned(),
-            apps: apps.map(str::to_owned).collect(),
-        })
+        Ok(())
     }
 }
 

@@ -27,10 +27,8 @@ const NAMES: [&str; 8] = [
 
 /// The first secret in `text`: its line, and what it is.
 pub(super) fn find(text: &str) -> Option<(usize, &'static str)> {
-    let lines = (1..).zip(text.lines());
-    lines
-        .filter_map(|(number, line)| Some((number, of_line(line)?)))
-        .next()
+    let mut lines = (1..).zip(text.lines());
+    lines.find_map(|(number, line)| Some((number, of_line(line)?)))
 }
 
 fn of_line(line: &str) -> Option<&'static str> {

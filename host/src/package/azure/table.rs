@@ -218,6 +218,9 @@ impl Table {
                 self.prefix
             );
             // h{app}{unique}
+            for (setting, secret) in &app.secrets {
+                Secret::check(setting, secret)?;
+            }
             let length = 1 + name.len() + UNIQUE;
             ensure!(
                 length <= LONGEST_ACCOUNT,

@@ -3,11 +3,7 @@
 //! The same input gives the same bytes. It makes new files only: a folder with something else in it
 //! is refused, and an earlier package is taken away only where that was asked for.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
@@ -218,7 +214,7 @@ fn make_room(out: &Path, force: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn put_json(path: &PathBuf, value: &impl Serialize) -> anyhow::Result<()> {
+fn put_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
     put(path, &text, false)

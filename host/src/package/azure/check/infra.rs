@@ -1,7 +1,10 @@
 //! The infrastructure: the table of rights against the grants, and what must not stand in the files
 //! that tools of others read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::reader::Reader;
 use crate::{
@@ -148,7 +151,12 @@ fn check_bicep(reader: &mut Reader<'_>) {
         }
     }
     let texts = reader.texts();
-    for (file, text) in texts.iter().filter(|(file, _)| file.ends_with(".bicep")) {
+    let is_bicep = |file: &str| {
+        Path::new(file)
+            .extension()
+            .is_some_and(|end| end == "bicep")
+    };
+    for (file, text) in texts.iter().filter(|(file, _)| is_bicep(file)) {
         for (number, line) in (1..).zip(text.lines()) {
             let code = line.split("//").next().unwrap_or_default();
             for (mark, what) in FORBIDDEN {
@@ -228,8 +236,6 @@ fn check_workflow(reader: &mut Reader<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::package::azure::{Layout, Trainer};
 
