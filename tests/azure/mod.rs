@@ -3,12 +3,16 @@
 //! # Layout
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
+//! - [`bicep`]: the files of Bicep are such.
 //! - [`emulator`]: the emulator does what the other tests stand on.
 //! - `identity`, with `instance`: a store behind a managed identity.
 //! - `vault`, with `vaults`: keys from Key Vault.
+//! - [`package`]: what is deployed, and the check that nothing is wrong with it.
 
+mod bicep;
 mod emulator;
 mod identity;
 mod instance;
 mod vault;
 mod vaults;
+mod package;
