@@ -2,8 +2,11 @@
 //!
 //! A flag wins over septet.toml, which wins over the default. It must not open a store or a data file.
 
+pub(crate) mod azure;
+mod azure_handler;
+mod containers;
 mod http;
-mod key;
+pub(crate) mod key;
 mod telemetry;
 pub(crate) mod triggers;
 mod work;
@@ -19,7 +22,12 @@ use septet::{contract::Stage, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::triggers::{FolderSettings, TimerSettings};
+use self::{
+    containers::ContainerSettings,
+    triggers::{FolderSettings, TimerSettings},
+};
+pub(crate) use azure_handler::{Host, settings_file};
+pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
 pub(crate) use telemetry::TelemetrySettings;
 pub(crate) use work::WorkSettings;
@@ -58,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) encryption: EncryptionSettings,
     /// Folders whose files become runs.
     pub(crate) folder: Vec<FolderSettings>,
+    /// Containers of a storage account whose blobs become runs.
+    pub(crate) container: Vec<ContainerSettings>,
     /// Runs by the clock.
     pub(crate) timer: Vec<TimerSettings>,
     /// What is served over HTTP.
@@ -160,7 +170,11 @@ impl Settings {
         let mut settings: Self = parse(&text).with_context(|| format!("in {shown}"))?;
         // Paths in the file are meant from the file's own folder, wherever the command is typed.
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        settings.store = settings.store.map(|store| folder.join(store));
+        settings.store = settings.store.map(|store| match azure::named(&store) {
+            // No path, but the name of a connection.
+            Some(_) => store,
+            None => folder.join(store),
+        });
         let preprocess = &mut settings.preprocess;
         let files = preprocess.transforms.iter_mut();
         for file in files.chain(&mut preprocess.test) {
@@ -201,6 +215,8 @@ pub(crate) struct Environment {
     pub(crate) store_key: key::KeyWords,
     /// Folder for native code: `SEPTET_CACHE`, else septet in `XDG_CACHE_HOME` or `~/.cache`.
     pub(crate) cache: Option<PathBuf>,
+    /// Native code that was shipped: `SEPTET_NATIVE`.
+    pub(crate) native: Option<PathBuf>,
     /// Who is at work, for the alias log.
     pub(crate) user: String,
     /// How the program was called, for commands that can be copied.
@@ -233,6 +249,7 @@ impl Environment {
             store: path("SEPTET_STORE"),
             store_key: key::KeyWords::read(),
             cache,
+            native: path("SEPTET_NATIVE"),
             user,
             program: program.map_or("septet".into(), |name| name.to_string_lossy().into_owned()),
             failpoint: failpoint.map(|text| {
@@ -254,6 +271,7 @@ mod tests {
         assert!(settings.run.target.is_none());
         assert!(settings.grants.is_empty());
         assert!(settings.folder.is_empty() && settings.timer.is_empty());
+        assert!(settings.container.is_empty());
     }
 
     #[test]
@@ -270,6 +288,7 @@ mod tests {
         assert_eq!(settings.limits, Limits::default());
         assert_eq!(triggers::folders(&settings.folder).unwrap().len(), 2);
         assert_eq!(triggers::timers(&settings.timer).unwrap().len(), 1);
+        assert_eq!(containers(&settings.container).unwrap().len(), 1);
         assert!(template().contains("#~ wall_seconds = "));
     }
 

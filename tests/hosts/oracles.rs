@@ -31,14 +31,8 @@ pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON
         .get_or_init(|| {
-            installed("python", &["requirements.txt"], |folder| {
-                let interpreter = folder.join("bin/python");
-                run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
-                run(Command::new(&interpreter)
-                    .args(["-m", "pip", "install", "--quiet", "-r"])
-                    .arg(folder.join("requirements.txt")))
-            })
-            .map(|folder| folder.join("bin/python"))
+            installed("python", "hosts", &["requirements.txt"], venv)
+                .map(|folder| folder.join("bin/python"))
         })
         .as_deref()
 }
@@ -47,27 +41,38 @@ pub(crate) fn python() -> Option<&'static Path> {
 /// reach.
 pub(crate) fn node() -> Option<&'static Path> {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    NODE.get_or_init(|| {
-        installed("node", &["package.json", "package-lock.json"], |folder| {
-            // Not `npm ci`: it refuses a lock file that lacks optional packages which were never
-            // published for some platforms. What is in the lock file is what is installed.
-            run(Command::new("npm").current_dir(folder).args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--ignore-scripts",
-            ]))
-        })
-    })
-    .as_deref()
+    NODE.get_or_init(|| installed("node", "hosts", &["package.json", "package-lock.json"], npm))
+        .as_deref()
 }
 
-/// A folder of the oracles, made anew when one of `pins` has changed.
+/// Installs what `package.json` and its lock file say.
+pub(crate) fn npm(folder: &Path) -> Result<(), String> {
+    // Not `npm ci`: it refuses a lock file that lacks optional packages which were never
+    // published for some platforms. What is in the lock file is what is installed.
+    run(Command::new("npm").current_dir(folder).args([
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+    ]))
+}
+
+/// Makes a Python environment with what `requirements.txt` says.
+pub(crate) fn venv(folder: &Path) -> Result<(), String> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    run(Command::new(folder.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "-r"])
+        .arg(folder.join("requirements.txt")))
+}
+
+/// A folder of the oracles, made anew when one of `pins`, files of the folder `source` of the tests,
+/// has changed.
 ///
 /// The last file written says what is installed, so that an interrupted install is done again; a
 /// lock keeps two suites apart.
-fn installed(
+pub(crate) fn installed(
     name: &str,
+    source: &str,
     pins: &[&str],
     install: impl Fn(&Path) -> Result<(), String>,
 ) -> Option<PathBuf> {
@@ -78,7 +83,7 @@ fn installed(
 
     let folder = oracles.join(name);
     let done = folder.join("installed");
-    let sources = workspace().join("tests/hosts");
+    let sources = workspace().join("tests").join(source);
     let wanted: String = pins
         .iter()
         .map(|pin| fs::read_to_string(sources.join(pin)).unwrap())

@@ -1,9 +1,21 @@
 //! Fresh stores of each backend, for the suites that all of them run.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use septet::store::{Access, Local, ManualClock, Mode, Store, StoreKey, memory_with};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use septet::store::{
+    Access, Local, ManualClock, Mode, Store, StoreKey,
+    azure::{self, Azure, Connection},
+    memory_with,
+};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::azurite;
 
 /// A fresh store, seen through two handles as two processes would see it.
 pub struct Fresh {
@@ -24,12 +36,55 @@ impl Fresh {
 /// Makes fresh stores of one backend.
 pub type Factory = fn() -> Fresh;
 
-/// All backends.
+/// All backends. The last is left out where its emulator can't be had, which is said once.
+pub fn all() -> Vec<(&'static str, Factory)> {
+    let mut all = ALL.to_vec();
+    if azurite::is_there() {
+        all.push(("azure", in_account));
+    }
+    all
+}
+
+/// The backends that need nothing but this machine.
 pub const ALL: [(&str, Factory); 3] = [
     ("memory", in_memory),
     ("local", in_folder),
     ("local, encrypted", encrypted),
 ];
+
+/// A storage account of the emulator.
+pub fn in_account() -> Fresh {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let connection = connection(&azurite::account().unwrap());
+    let open = |mode| {
+        // A connection that is kept open lives in the runtime that made it, which must outlive it.
+        static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+        let runtime = RUNTIME.get_or_init(|| Runtime::new().unwrap());
+        let open = Azure::open(connection.clone(), mode, clock.clone());
+        runtime.block_on(open).unwrap().store()
+    };
+    let (one, two) = (open(Mode::Create), open(Mode::Existing));
+    Fresh {
+        one,
+        two,
+        clock,
+        unfinished: Box::new(|| 0),
+        folder: None,
+    }
+}
+
+/// The way into an account of the emulator.
+pub fn connection(account: &azurite::Account) -> Connection {
+    Connection {
+        name: "Test".to_owned(),
+        blob: account.endpoint("blob").parse().unwrap(),
+        queue: account.endpoint("queue").parse().unwrap(),
+        access: azure::Access::SharedKey {
+            account: account.name.clone(),
+            key: BASE64_STANDARD.decode(account.key()).unwrap().into(),
+        },
+    }
+}
 
 fn in_memory() -> Fresh {
     let clock = Arc::new(ManualClock::new(1_700_000_000_000));
@@ -86,7 +141,7 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// Runs `check` on a fresh store of every backend.
 pub fn everywhere<F: Future<Output = ()>>(check: impl Fn(Fresh) -> F) {
-    for (name, fresh) in ALL {
+    for (name, fresh) in all() {
         println!("backend {name}");
         let mut fresh = fresh();
         // A future may keep only the fields it names; the folder must outlive it.

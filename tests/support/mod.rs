@@ -1,5 +1,6 @@
 //! What the tests share. It must not know what any one test checks.
 
+pub(crate) mod azurite;
 pub(crate) mod draw;
 pub(crate) mod guests;
 pub(crate) mod septet;

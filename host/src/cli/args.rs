@@ -2,6 +2,7 @@
 //!
 //! Owns names, defaults shown to the user and examples. It must not do any work.
 
+mod azure;
 mod model;
 pub(crate) mod options;
 mod run;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 use septet::contract::Stage;
 use serde::Deserialize;
 
+pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Gc(Gc),
     /// Check a store, or make a key for an encrypted one
     Store(Store),
+    /// Behind Azure Functions: write a package to deploy, or check one
+    Azure(Azure),
     /// Show what each stage may touch, and which grants were never used
     Grants,
     /// Write a septet.toml with every setting and what it means

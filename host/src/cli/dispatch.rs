@@ -9,23 +9,27 @@ use septet::{
 };
 
 use super::{
-    args::{Cli, Command},
-    demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
+    args::{AzureCommand, Cli, Command},
+    azure, demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
     schema, serve,
     session::Origin,
     stages, store, train, work,
 };
-use crate::config::{Environment, Settings, TelemetrySettings};
+use crate::config::{self, Environment, Settings, TelemetrySettings};
 
 /// Runs the command; an error is one line on standard error.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    let server = matches!(cli.command, Command::Serve(_) | Command::Work(_));
+    let out = match &cli.command {
+        Command::Serve(_) | Command::Work(_) => logging::Out::Server,
+        command if is_handler(command) => logging::Out::Handler,
+        _ => logging::Out::Command,
+    };
     let exported = match cli.command {
         Command::Init(_) | Command::Completions(_) => Ok((None, false)),
         _ => exported(&cli.command),
     };
     let done = exported.and_then(|(telemetry, unheard)| {
-        logging::start(&cli.global, server, telemetry.as_ref());
+        logging::start(&cli.global, out, telemetry.as_ref());
         if unheard {
             tracing::info!(
                 "APPLICATIONINSIGHTS_CONNECTION_STRING is not used: build septet with --features \
@@ -61,6 +65,11 @@ fn exported(command: &Command) -> anyhow::Result<(Option<Telemetry>, bool)> {
     Ok((Telemetry::start(&read.settings)?, read.unheard))
 }
 
+/// Whether this process is started by the Azure Functions host.
+fn is_handler(command: &Command) -> bool {
+    matches!(command, Command::Azure(azure) if matches!(azure.command, AzureCommand::Handle))
+}
+
 fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     let Cli { global, command } = cli;
     // These two must work where the settings do not.
@@ -69,7 +78,11 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         Command::Completions(completions) => return init::completions(completions.shell),
         _ => {}
     }
-    let settings = Settings::load(global.config.as_deref())?;
+    let mut file = global.config.clone();
+    if file.is_none() && is_handler(&command) {
+        file = config::settings_file();
+    }
+    let settings = Settings::load(file.as_deref())?;
     let environment = Environment::read();
     if let Some((place, nth)) = &environment.failpoint {
         septet::failpoint::set(place, *nth)?;
@@ -100,6 +113,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
             Command::Gc(gc) => gc::gc(&origin, &gc).await,
             Command::Store(store) => store::store(&origin, &store.command).await,
+            Command::Azure(azure) => azure::azure(origin, &azure).await,
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_) | Command::Completions(_) => Ok(()),
         }

@@ -3,9 +3,11 @@
 //! # Layout
 //! - `args`: the words. - `dispatch`: from a word to its command.
 //! - `session`: store, stages and settings of one command.
+//! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
+//! - `azure`: what is for Azure Functions.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
 //!   to a run. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
@@ -15,6 +17,8 @@
 
 mod aliases;
 pub(crate) mod args;
+mod azure;
+mod azure_secrets;
 mod data;
 mod dataset;
 mod demo;

@@ -22,7 +22,7 @@ pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
     // What is wrong with the settings is told before anything is opened.
     let (folders, timers) = wanted::rules(&origin.settings)?;
     let http = &origin.settings.http;
-    let (address, settings) = (http.address()?, http.settings()?);
+    let (address, settings) = (http.address()?, origin.http().await?);
     // A port that is taken is told before anything is compiled.
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| {

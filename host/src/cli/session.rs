@@ -7,13 +7,13 @@ use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunRequest, RunState, Status, Traces},
-    stage::{Capability, Grants, StageExecutor},
-    store::{Access, Local, Mode, Store},
+    stage::{Capability, Grants, Shipped, StageExecutor},
+    store::{Access, Local, Mode, Store, SystemClock, azure::Azure},
     trigger::Once,
 };
 
 use super::{args::Global, drawing::Drawing};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, Settings, azure};
 
 /// Where a command's words come from: flags, settings, environment, in this order of weight.
 pub(crate) struct Origin {
@@ -32,6 +32,13 @@ impl Origin {
             .or(self.environment.store.as_ref())
             .or(self.settings.store.as_ref());
         chosen.cloned().unwrap_or_else(|| PathBuf::from(".septet"))
+    }
+
+    /// Whether anybody has named a store.
+    pub(crate) const fn names_a_store(&self) -> bool {
+        self.global.store.is_some()
+            || self.environment.store.is_some()
+            || self.settings.store.is_some()
     }
 
     /// The grants: the default table, narrowed by the settings.
@@ -58,30 +65,54 @@ impl Origin {
         let limits = self.settings.limits.clone();
         let cache = self.environment.cache.as_deref();
         let blobs = Arc::clone(&store.blobs);
-        let stages = StageExecutor::new(&EMBEDDED, cache, limits, self.grants()?, blobs)?;
+        let shipped = self.environment.native.as_deref();
+        let shipped = shipped.map(Shipped::open).transpose()?;
+        let native = (cache, shipped);
+        let stages = StageExecutor::with_shipped(&EMBEDDED, native, limits, self.grants()?, blobs)?;
         Ok(Arc::new(stages))
     }
 
     /// The store's folder, opened with the key that is set, if any.
     pub(crate) async fn local(&self, mode: Mode) -> anyhow::Result<Local> {
-        let key_file = self.settings.encryption.key_file.as_deref();
         let access = Access {
-            key: self.environment.store_key.key(key_file)?,
+            key: self.store_key().await?,
             ..Access::from(mode)
         };
         Local::open(&self.store(), access).await
     }
 
+    /// The store in a storage account, where one is named.
+    pub(crate) async fn azure(&self, mode: Mode) -> anyhow::Result<Option<Azure>> {
+        let path = self.store();
+        let Some(name) = azure::named(&path) else {
+            return Ok(None);
+        };
+        let connection = azure::connection(name)?;
+        let opened = Azure::open(connection, mode, Arc::new(SystemClock)).await?;
+        Ok(Some(opened))
+    }
+
+    /// The store that is named, of whichever kind.
+    async fn open(&self, mode: Mode) -> anyhow::Result<Store> {
+        match self.azure(mode).await? {
+            Some(azure) => Ok(azure.store()),
+            None => Ok(self.local(mode).await?.store()),
+        }
+    }
+
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        let local = self.local(Mode::Existing).await?;
-        Ok(self.pipeline(local.store()))
+        Ok(self.pipeline(self.open(Mode::Existing).await?))
     }
 
     /// Store and stages.
     pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
-        let local = self.local(mode).await?;
-        let store = local.store();
+        let store = self.open(mode).await?;
+        self.session_of(store)
+    }
+
+    /// Stages over a store that is open.
+    pub(crate) fn session_of(&self, store: Store) -> anyhow::Result<Session> {
         let stages = self.stages(&store)?;
         Ok(Session {
             pipeline: self.pipeline(store),

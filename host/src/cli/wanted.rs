@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use septet::{
     pipeline::{RunKind, RunRequest},
-    trigger::{FolderRule, Requests, Retrain, TimerRule, Wanted},
+    trigger::{FolderRule, Requests, Retrain, TimerRule, Wanted, azure::ContainerRule},
 };
 use serde_json::{Map, Value};
 
@@ -19,7 +19,7 @@ use super::{
     session::{Origin, Session},
     training::Train,
 };
-use crate::config::{Settings, triggers};
+use crate::config::{self, Settings, triggers};
 
 /// Options that name files of this machine.
 const OF_FILES: [&str; 3] = ["schema", "test", "transform"];
@@ -56,6 +56,16 @@ pub(crate) fn rules(settings: &Settings) -> anyhow::Result<(Vec<FolderRule>, Vec
             .with_context(|| format!("[[timer]] {number} ({})", rule.name))?;
     }
     Ok((folders, timers))
+}
+
+/// What becomes of blobs in containers, with options that there are.
+pub(crate) fn containers(settings: &Settings) -> anyhow::Result<Vec<ContainerRule>> {
+    let rules = config::containers(&settings.container)?;
+    for (number, rule) in (1..).zip(&rules) {
+        check(rule.kind, &rule.options)
+            .with_context(|| format!("[[container]] {number} ({})", rule.container))?;
+    }
+    Ok(rules)
 }
 
 /// Whether all options are flags of the command.

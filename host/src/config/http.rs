@@ -8,10 +8,14 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use septet::trigger::http::{HttpSettings, Key};
+use septet::{
+    secret::Reference,
+    trigger::http::{HttpSettings, Key},
+};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
-use super::key::read_secret;
+use super::key::{Given, read_secret};
 
 /// Where the key is, if it is not in a file.
 const VARIABLE: &str = "SEPTET_HTTP_KEY";
@@ -57,10 +61,24 @@ impl HttpSection {
         })
     }
 
-    /// What the server takes, checked for the address that it will listen on.
+    /// Where the key is, if a vault has it.
+    pub(crate) fn reference(&self) -> anyhow::Result<Option<Reference>> {
+        let key = key(env::var_os(VARIABLE), self.key_file.as_deref())?;
+        Ok(match key {
+            Some(Given::Reference(reference)) => Some(reference),
+            _ => None,
+        })
+    }
+
+    /// What the server takes, checked for the address that it will listen on. A key that a vault has
+    /// lets nobody in until it was fetched.
     pub(crate) fn settings(&self) -> anyhow::Result<HttpSettings> {
         let address = self.address()?;
         let key = key(env::var_os(VARIABLE), self.key_file.as_deref())?;
+        let key = key.map(|key| match key {
+            Given::Secret(key) => key,
+            Given::Reference(_) => Key::locked(),
+        });
         let default = HttpSettings::default();
         let settings = HttpSettings {
             key,
@@ -78,7 +96,7 @@ impl HttpSection {
 
 /// The key of the environment, else the one in the file. What is set to nothing is no key and no
 /// lack of one: where a secret did not arrive, nobody is to be served without.
-fn key(variable: Option<OsString>, file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+fn key(variable: Option<OsString>, file: Option<&Path>) -> anyhow::Result<Option<Given<Key>>> {
     let Some(key) = variable else {
         return file.map(read).transpose();
     };
@@ -87,16 +105,17 @@ fn key(variable: Option<OsString>, file: Option<&Path>) -> anyhow::Result<Option
         "{VARIABLE} is set and empty: give it a key, or unset it"
     );
     let key = key.into_string().unwrap_or_default();
-    let key = Key::new(&key).with_context(|| format!("{VARIABLE} can't be used"))?;
+    let key = Zeroizing::new(key);
+    let key = Given::read(&key, Key::new).with_context(|| format!("{VARIABLE} can't be used"))?;
     Ok(Some(key))
 }
 
 /// The key in a file that nobody else can read.
-fn read(path: &Path) -> anyhow::Result<Key> {
+fn read(path: &Path) -> anyhow::Result<Given<Key>> {
     let make = "`(umask 077; openssl rand -hex 32 > FILE)` makes one";
     let text = read_secret(path, KEY_FILE, make, MAX_KEY_FILE)?;
     let text = std::str::from_utf8(&text).unwrap_or_default();
-    Key::new(text.trim_end()).with_context(|| format!("{KEY_FILE} holds no key"))
+    Given::read(text.trim_end(), Key::new).with_context(|| format!("{KEY_FILE} holds no key"))
 }
 
 #[cfg(test)]
@@ -165,6 +184,12 @@ mod tests {
         let given = key(Some("0123456789abcdef".into()), Some(file));
         assert!(given.unwrap().is_some());
         assert!(key(None, None).unwrap().is_none());
+        // A reference that nobody resolved is no key: everybody could guess it.
+        let reference = "@Microsoft.KeyVault(VaultName=v;SecretName=k)";
+        let given = key(Some(reference.into()), None).unwrap();
+        assert!(matches!(given, Some(Given::Reference(_))));
+        let broken = reference.trim_end_matches(')');
+        assert!(key(Some(broken.into()), None).is_err());
     }
 
     #[test]

@@ -11,8 +11,33 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use septet::store::StoreKey;
+use septet::{secret::Reference, store::StoreKey};
 use zeroize::Zeroizing;
+
+/// Largest key file that is read: a key, or the reference to one.
+const MAX_FILE: usize = 1024;
+
+/// What a setting with a secret says.
+#[derive(Debug)]
+pub(crate) enum Given<T> {
+    /// The secret itself.
+    Secret(T),
+    /// Where it is.
+    Reference(Reference),
+}
+
+impl<T> Given<T> {
+    /// A reference, where the text is one, else what `parse` makes of it.
+    pub(super) fn read(
+        text: &str,
+        parse: impl FnOnce(&str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<Self> {
+        match Reference::parse(text)? {
+            Some(reference) => Ok(Self::Reference(reference)),
+            None => parse(text).map(Self::Secret),
+        }
+    }
+}
 
 /// The environment's words for the key, as they stand.
 #[derive(Default)]
@@ -44,13 +69,14 @@ impl KeyWords {
     }
 
     /// The key, if one is given: by the environment, else by the file that septet.toml names.
-    pub(crate) fn key(&self, settings: Option<&Path>) -> anyhow::Result<Option<StoreKey>> {
+    pub(crate) fn key(&self, settings: Option<&Path>) -> anyhow::Result<Option<Given<StoreKey>>> {
         match (&self.key, &self.file, settings) {
             (Some(_), Some(_), _) => bail!(
                 "both SEPTET_STORE_KEY and SEPTET_STORE_KEY_FILE are set: take one of them away"
             ),
             (Some(key), None, _) => {
-                let key = StoreKey::parse(key).context("SEPTET_STORE_KEY is no key")?;
+                let key =
+                    Given::read(key, StoreKey::parse).context("SEPTET_STORE_KEY is no key")?;
                 Ok(Some(key))
             }
             (None, Some(file), _) => of_file(file, "SEPTET_STORE_KEY_FILE").map(Some),
@@ -61,7 +87,7 @@ impl KeyWords {
 }
 
 /// The key in `file`, which `word` names.
-fn of_file(file: &Path, word: &str) -> anyhow::Result<StoreKey> {
+fn of_file(file: &Path, word: &str) -> anyhow::Result<Given<StoreKey>> {
     // A key that was put where its file's name belongs must not be shown in an error. A setting's
     // path has its folder before it, and base64 may have a stroke.
     let path = file.to_string_lossy();
@@ -77,9 +103,9 @@ fn of_file(file: &Path, word: &str) -> anyhow::Result<StoreKey> {
 
     let shown = format!("the key file {} ({word})", file.display());
     let make = "`septet store key --out FILE` makes one";
-    let text = read_secret(file, &shown, make, StoreKey::MAX_TEXT)?;
+    let text = read_secret(file, &shown, make, MAX_FILE)?;
     let text = std::str::from_utf8(&text).unwrap_or_default();
-    StoreKey::parse(text).with_context(|| format!("{shown} holds no key"))
+    Given::read(text, StoreKey::parse).with_context(|| format!("{shown} holds no key"))
 }
 
 /// What is in a file that nobody else may read: at most one byte more than `most`, which is enough
@@ -148,8 +174,10 @@ mod tests {
         fs::write(&file, format!("{KEY}\n")).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let text = |words: KeyWords, settings: Option<&Path>| {
-            let key = words.key(settings).unwrap();
-            key.map(|key| key.to_text().to_string())
+            words.key(settings).unwrap().map(|key| match key {
+                Given::Secret(key) => key.to_text().to_string(),
+                Given::Reference(reference) => reference.to_string(),
+            })
         };
         let key = Some(KEY.to_owned());
         assert_eq!(text(words(None, None), None), None);
@@ -159,6 +187,11 @@ mod tests {
         // The environment wins.
         assert_eq!(text(words(Some(KEY), None), Some(Path::new("/no"))), key);
         assert!(refused(&words(Some(KEY), Some(&file)), None).contains("both"));
+        let reference = "@Microsoft.KeyVault(VaultName=v;SecretName=k)";
+        let shown = Some("secret k of vault v.vault.azure.net".to_owned());
+        assert_eq!(text(words(Some(reference), None), None), shown);
+        fs::write(&file, reference).unwrap();
+        assert_eq!(text(words(None, Some(&file)), None), shown);
         let debug = format!("{:?}", words(Some(KEY), None));
         assert!(!debug.contains(&KEY[..8]), "{debug}");
     }

@@ -320,7 +320,7 @@ fn retrain(run: RunKind, settings: Option<&RetrainSettings>) -> anyhow::Result<O
 }
 
 /// A training makes a model and may name it; the others need one.
-fn check_model_of(run: RunKind, model: Option<&str>) -> anyhow::Result<()> {
+pub(super) fn check_model_of(run: RunKind, model: Option<&str>) -> anyhow::Result<()> {
     match (run, model) {
         (RunKind::Train, None) => Ok(()),
         (RunKind::Train, Some(name)) => check_model(name).context("model"),

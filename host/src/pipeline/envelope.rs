@@ -33,6 +33,10 @@ struct Event<T> {
     /// The extension for distributed tracing: <https://www.w3.org/TR/trace-context/>.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+    /// Our own extension: the group of the message, so that a queue that keeps no more than the
+    /// body of a message can tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<T>,
     /// Bytes that are no JSON.
@@ -96,8 +100,13 @@ impl Asked {
         let what = format!("ask/{}/{}", self.epoch, self.attempt);
         let invocation = self.invocation();
         let id = invocation.message_id(&what);
-        let message = encode(&id, "septet.invocation", time, parent, self)?;
-        Ok(message.in_group(group(&self.run, self.epoch)))
+        let group = group(&self.run, self.epoch);
+        let event = Event {
+            data: Some(self),
+            group: Some(group.clone()),
+            ..event(&id, "septet.invocation", time, parent)
+        };
+        Ok(Message::new(id, serde_json::to_vec(&event)?).in_group(group))
     }
 
     /// The span that a message was sent from, where it says so.
@@ -159,6 +168,7 @@ fn event<T>(id: &str, kind: &str, time: &str, traceparent: Option<Traceparent>) 
         time: time.to_owned(),
         datacontenttype: "application/json".to_owned(),
         traceparent: traceparent.map(|parent| parent.to_string()),
+        group: None,
         data: None,
         data_base64: None,
     }
@@ -235,6 +245,8 @@ mod tests {
         let message = asked().message("t", Some(parent())).unwrap();
         assert_eq!(Asked::parent(&message.body), Some(parent()));
         assert_eq!(message.group, "01890a5d-ac96-774b-bcce-b302099a8057/1");
+        let event: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
+        assert_eq!(event["group"], message.group.as_str());
         let untraced = asked().message("t", None).unwrap();
         assert_eq!(Asked::parent(&untraced.body), None);
         for bad in [

@@ -104,7 +104,7 @@ impl Pipeline {
     }
 
     /// Sets aside a message that is none of ours.
-    pub(super) async fn refuse(&self, received: &Received, reason: &str) -> anyhow::Result<()> {
+    pub async fn refuse(&self, received: &Received, reason: &str) -> anyhow::Result<()> {
         let body = &received.message.body;
         let now = self.clock.timestamp();
         let poisoned = Poisoned {

@@ -79,6 +79,9 @@ impl Pipeline {
         if due.is_empty() {
             return Ok(());
         }
+        // What a lost worker held is handed out again before it is looked for.
+        let group = group(&state.id, state.epoch);
+        recovered.asked += self.store.queues.revive(&group).await?;
         let asked = self.asked(&state).await?;
         for next in due.iter().filter(|next| !asked.contains(next)) {
             self.ask(&state, next).await?;

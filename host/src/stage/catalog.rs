@@ -19,6 +19,7 @@ use super::{
     native::NativeCache,
     session::Session,
     shelf::Shelf,
+    shipped::Shipped,
 };
 use crate::{
     capability::bindings::exports::septet::{
@@ -98,6 +99,7 @@ struct Own {
 pub struct Catalog {
     engines: Engines,
     native: Option<NativeCache>,
+    shipped: Option<Shipped>,
     embedded: Vec<Own>,
     blobs: Arc<dyn Blobs>,
     grants: Grants,
@@ -126,6 +128,7 @@ impl Catalog {
         Self {
             engines,
             native,
+            shipped: None,
             embedded: embedded.iter().map(own).collect(),
             blobs,
             grants,
@@ -133,6 +136,13 @@ impl Catalog {
             components: Shelf::new(most),
             prepared: Shelf::new(most),
         }
+    }
+
+    /// The catalog with native code that was shipped: it is looked for there first.
+    #[must_use]
+    pub fn with_shipped(mut self, shipped: Option<Shipped>) -> Self {
+        self.shipped = shipped;
+        self
     }
 
     /// The embedded component of `stage`.
@@ -291,11 +301,16 @@ impl Catalog {
     }
 
     async fn cached(&self, digest: &Digest, trust: Trust) -> Result<Option<Component>, LoadError> {
-        let Some(native) = self.native.clone() else {
+        let (native, shipped) = (self.native.clone(), self.shipped.clone());
+        if native.is_none() && shipped.is_none() {
             return Ok(None);
-        };
+        }
         let (engine, digest) = (self.engines.of(trust).clone(), *digest);
-        blocking(move || native.load(&engine, &digest)).await
+        blocking(move || {
+            let shipped = shipped.and_then(|shipped| shipped.load(&engine, &digest, trust));
+            shipped.or_else(|| native?.load(&engine, &digest))
+        })
+        .await
     }
 
     async fn compile(

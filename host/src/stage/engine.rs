@@ -76,6 +76,24 @@ fn engine(trust: Trust, limits: &Limits) -> anyhow::Result<Engine> {
     }
 }
 
+/// An engine that only compiles, for the least processor of this machine's kind: naming a target
+/// keeps wasmtime from using what this very processor can do beyond that.
+pub(crate) fn baseline(trust: Trust) -> anyhow::Result<Engine> {
+    let mut config = config(trust);
+    config.target(&baseline_target()).map_err(plain)?;
+    Engine::new(&config).map_err(plain)
+}
+
+/// This machine's kind.
+pub(crate) fn baseline_target() -> String {
+    let system = match std::env::consts::OS {
+        "macos" => "apple-darwin",
+        "windows" => "pc-windows-msvc",
+        _ => "unknown-linux-gnu",
+    };
+    format!("{}-{system}", std::env::consts::ARCH)
+}
+
 fn config(trust: Trust) -> Config {
     let mut config = Config::new();
     config

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `limits`, `grants`: the numbers and the rights, as data.
-//! - `engine`, `native`: wasmtime's two engines and the cache of native code.
+//! - `engine`, `native`, `shipped`: wasmtime's two engines, the cache of native code, and that of a package.
 //! - `fit`, `linker`, `wasi`, `shelf`, `catalog`: what a component may import, and which ones are loaded.
 //! - `session`, `instance`, `ended`, `outcome`: one call in a fresh store, and how it ended.
 //! - `sandbox`, `predictor`, `transform`: components that a capability runs for another component.
@@ -27,6 +27,7 @@ mod run;
 mod sandbox;
 mod session;
 mod shelf;
+mod shipped;
 mod transform;
 mod wasi;
 
@@ -39,6 +40,7 @@ pub use limits::{Exceeded, Limits};
 pub use native::NativeCache;
 pub use predictor::{EarlyEnd, PredictError, Predictor};
 pub use run::StageExecutor;
+pub use shipped::{Shipped, ToShip, precompile};
 pub use wasi::Inert;
 
 pub use crate::capability::bindings::exports::septet::pipeline::predictor::{Feature, Signature};

@@ -12,7 +12,7 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
     Catalog, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
-    PredictError, Predictor, Stopper,
+    PredictError, Predictor, Shipped, Stopper,
     catalog::{Exports, Prepared},
     ended::{Ended, Stopped},
     instance::{Around, Open, Share},
@@ -59,12 +59,24 @@ impl StageExecutor {
         grants: Grants,
         blobs: Arc<dyn Blobs>,
     ) -> anyhow::Result<Self> {
+        Self::with_shipped(embedded, (cache, None), limits, grants, blobs)
+    }
+
+    /// As `new`, with native code that was shipped with the program beside the cache.
+    pub fn with_shipped(
+        embedded: Embedded,
+        (cache, shipped): (Option<&Path>, Option<Shipped>),
+        limits: Limits,
+        grants: Grants,
+        blobs: Arc<dyn Blobs>,
+    ) -> anyhow::Result<Self> {
         limits.check()?;
         let limits = Arc::new(limits);
         let engines = Engines::new(&limits)?;
         let native = cache.map(NativeCache::new);
         let own = Arc::clone(&blobs);
-        let catalog = Catalog::new(engines, embedded, native, own, grants, Arc::clone(&limits));
+        let catalog = Catalog::new(engines, embedded, native, own, grants, Arc::clone(&limits))
+            .with_shipped(shipped);
         Ok(Self {
             catalog: Arc::new(catalog),
             blobs,

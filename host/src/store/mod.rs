@@ -3,13 +3,14 @@
 //! # Layout
 //! - `blobs`, `records`, `queues`: the three traits a backend implements. The only atomic operation
 //!   asked of a backend is to create a record where there is none: every store has it.
-//! - `memory`, `local`: the backends, a file per trait.
+//! - `memory`, `local`, `azure`: the backends, a file per trait.
 //! - `export`: from a blob to a file of a user.
 //! - `clock`, `names`: what all backends share: the time, and what keys and queues are called.
 //! - `key`: what a store is encrypted with.
 //!
 //! This module must not know stages, runs or models: they are the pipeline's.
 
+pub mod azure;
 mod blobs;
 mod clock;
 mod export;
@@ -31,7 +32,7 @@ pub use local::{Access, Local, Mode};
 pub use memory::{memory, memory_with};
 pub(crate) use names::check_queue;
 pub use names::{MAX_BODY, MAX_KEY, MAX_QUEUE};
-pub use queues::{Message, Queues, Received};
+pub use queues::{Handed, Message, Queues, Received};
 pub use records::{Created, Entry, Records};
 
 /// A backend's three parts.

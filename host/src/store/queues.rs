@@ -48,6 +48,17 @@ pub struct Received {
     pub receipt: String,
 }
 
+/// A message that somebody else received from the service and holds, as they hand it over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// The service's own identifier of the message.
+    pub id: String,
+    /// The message as it is on the wire, decoded once.
+    pub body: Vec<u8>,
+    /// How many times the service says that it was received.
+    pub dequeue_count: u32,
+}
+
 /// Queues by name. A queue is there as soon as something is sent to it.
 #[async_trait]
 pub trait Queues: Send + Sync {
@@ -81,4 +92,22 @@ pub trait Queues: Send + Sync {
 
     /// Names of the queues that hold messages, and how many each holds, in order of name.
     async fn counts(&self) -> anyhow::Result<Vec<(String, u64)>>;
+
+    /// Takes a lease on a message that somebody else received and holds, and will delete once they
+    /// are told that it was dealt with. None where it was removed meanwhile or is leased to
+    /// another: there is nothing to be done then, and it may be deleted.
+    async fn adopt(
+        &self,
+        queue: &str,
+        _handed: &Handed,
+        _lease: Duration,
+    ) -> anyhow::Result<Option<Received>> {
+        anyhow::bail!("messages of this store's queue {queue} are not handed over by others")
+    }
+
+    /// Sends those messages of a group again whose lease ran out while somebody else still holds
+    /// them, and says how many. Nothing is to be done where the store itself gives them out again.
+    async fn revive(&self, _group: &str) -> anyhow::Result<u64> {
+        Ok(0)
+    }
 }

@@ -1,6 +1,7 @@
 //! What becomes an invocation.
 //!
 //! # Layout
+//! - `azure`: invocations by a Functions host.
 //! - `folder`, `timer`: files that are dropped, and ticks of a clock.
 //! - `follow`: what follows their runs: predictions as files, trainings after drift.
 //! - `later`: what could not be done yet.
@@ -13,6 +14,7 @@
 //!
 //! A trigger knows the pipeline and the stages and joins them. It must not know what a stage does.
 
+pub mod azure;
 mod folder;
 mod follow;
 pub mod http;

@@ -4,6 +4,7 @@
 //! was missed while no process ran is made up for once, if it was not long ago. A tick that comes
 //! while the timer's run before is not done is left out.
 
+mod look;
 mod schedule;
 
 use std::{

@@ -26,7 +26,7 @@ pub(super) fn refusal(error: &anyhow::Error) -> Refusal {
 }
 
 /// Whether the store or the machine failed, wherever in the chain of causes that stands.
-pub(super) fn is_fault(error: &anyhow::Error) -> bool {
+pub(in crate::trigger) fn is_fault(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let of_blobs = cause.downcast_ref::<BlobError>();
         let of_stages = cause.downcast_ref::<LoadError>();

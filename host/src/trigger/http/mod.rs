@@ -38,6 +38,8 @@ mod settings;
 mod submit;
 mod wish;
 
+pub(super) use blame::is_fault;
 pub use key::Key;
 pub use server::{Api, serve};
+pub(super) use server::{listen, router};
 pub use settings::HttpSettings;

@@ -80,7 +80,21 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     api.settings.check(listener.local_addr()?)?;
     let settings = api.settings.clone();
-    let router = routes(Arc::new(Server::new(api)));
+    listen(listener, router(api), &settings, stop).await
+}
+
+/// The routes of `api`, for whoever takes the requests in by itself.
+pub(in crate::trigger) fn router(api: Api) -> Router {
+    routes(Arc::new(Server::new(api)))
+}
+
+/// Serves `router`, as `serve` does.
+pub(in crate::trigger) async fn listen(
+    listener: TcpListener,
+    router: Router,
+    settings: &HttpSettings,
+    stop: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
     let places = Arc::new(Semaphore::new(settings.connections));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -92,7 +106,7 @@ pub async fn serve(
             Either::Right((accepted, _)) => accepted,
         };
         while connections.try_join_next().is_some() {}
-        let connection = connection(stream, router.clone(), &settings);
+        let connection = connection(stream, router.clone(), settings);
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {

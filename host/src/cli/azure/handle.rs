@@ -1,0 +1,90 @@
+//! `septet azure handle`: the custom handler that the Azure Functions host starts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use septet::{
+    pipeline::{Policy, Worker},
+    store::Mode,
+    trigger::{
+        Stages, Stop, TimerRule,
+        azure::{App, ContainerRule, Handler, Incoming, Open, Opened, bind},
+        http::HttpSettings,
+    },
+};
+
+use super::super::{
+    lines::Lines,
+    session::Origin,
+    wanted::{self, Wants},
+};
+use crate::config::Host;
+
+/// The connection that a package names, where no store is named.
+const STORE: &str = "azure:PipelineStorage";
+
+/// Answers the Functions host until a signal.
+pub(crate) async fn handle(mut origin: Origin) -> anyhow::Result<()> {
+    let host = Host::read()?;
+    // The Functions host asks whether somebody is there, and waits half a minute at most.
+    let listener = bind(host.port).await?;
+    let app = App::read(&host.root)?;
+    let (_, timers) = wanted::rules(&origin.settings)?;
+    let containers = wanted::containers(&origin.settings)?;
+    let policy = origin.settings.work.policy()?;
+    // The listener is this machine's own, and so no key is asked for.
+    let http = origin.settings.http.settings()?;
+    if !origin.names_a_store() {
+        origin.settings.store = Some(STORE.into());
+    }
+    if origin.environment.native.is_none() {
+        origin.environment.native = host.native();
+    }
+    let stop = Stop::on_signals(origin.settings.work.grace())?;
+    tracing::info!("functions on port {}: {}", host.port, app.shown());
+    let opener = Opener {
+        origin: Arc::new(origin),
+        containers,
+        timers,
+        policy,
+        http: http.clone(),
+    };
+    let handler = Handler::new(app, Box::new(opener), http, stop);
+    handler.serve(listener).await
+}
+
+/// Opens the store and the stages for the first invocation.
+struct Opener {
+    origin: Arc<Origin>,
+    containers: Vec<ContainerRule>,
+    timers: Vec<TimerRule>,
+    policy: Policy,
+    http: HttpSettings,
+}
+
+#[async_trait]
+impl Open for Opener {
+    async fn open(&self) -> anyhow::Result<Opened> {
+        let azure = self.origin.azure(Mode::Create).await?.map(Arc::new);
+        let session = match &azure {
+            Some(azure) => self.origin.session_of(azure.store())?,
+            None => self.origin.session(Mode::Create).await?,
+        };
+        let session = Arc::new(session);
+        let stages = Arc::clone(&session.stages);
+        let worker = Worker::new(
+            session.pipeline.clone(),
+            Arc::new(Stages(Arc::clone(&stages))),
+            Arc::new(Lines),
+        );
+        Ok(Opened {
+            worker: worker.with_policy(self.policy),
+            stages,
+            requests: Arc::new(Wants::new(Arc::clone(&self.origin), session)),
+            incoming: azure.map(|azure| azure as Arc<dyn Incoming>),
+            containers: self.containers.clone(),
+            timers: self.timers.clone(),
+            http: self.http.clone(),
+        })
+    }
+}

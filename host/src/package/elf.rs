@@ -1,0 +1,1 @@
+//! What a binary needs of the machine it is to start on.

@@ -1,0 +1,8 @@
+//! Septet on Azure's services, as the emulator Azurite has them.
+//!
+//! # Layout
+//! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
+//!   move its time.
+//! - [`emulator`]: the emulator does what the other tests stand on.
+
+mod emulator;
