@@ -45,8 +45,9 @@ def predict(model, records):
     import pandas
 
     table = pandas.DataFrame(records)
-    labels = model.predict(table)
+    # The label is the likeliest: to ask for it by `predict` would do the work twice.
     chances = model.predict_proba(table)
+    labels = model.classes_[chances.argmax(axis=1)]
     return [
         {"prediction": label, "probabilities": dict(zip(model.classes_, row))}
         for label, row in zip(labels, chances.tolist())

@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 
 /// What the collector does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     Takes,
     Refuses,
     Hangs,
@@ -33,42 +33,42 @@ pub(super) enum Manner {
 
 /// A span as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Spanned {
-    pub(super) service: String,
-    pub(super) name: String,
-    pub(super) kind: i32,
-    pub(super) trace: String,
-    pub(super) id: String,
-    pub(super) parent: String,
-    pub(super) attributes: BTreeMap<String, String>,
+pub(crate) struct Spanned {
+    pub(crate) service: String,
+    pub(crate) name: String,
+    pub(crate) kind: i32,
+    pub(crate) trace: String,
+    pub(crate) id: String,
+    pub(crate) parent: String,
+    pub(crate) attributes: BTreeMap<String, String>,
     /// The description of an error.
-    pub(super) error: Option<String>,
+    pub(crate) error: Option<String>,
 }
 
 /// A line as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Logged {
-    pub(super) service: String,
-    pub(super) text: String,
-    pub(super) trace: String,
-    pub(super) span: String,
-    pub(super) attributes: BTreeMap<String, String>,
+pub(crate) struct Logged {
+    pub(crate) service: String,
+    pub(crate) text: String,
+    pub(crate) trace: String,
+    pub(crate) span: String,
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 /// All that came.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Got {
-    pub(super) spans: Vec<Spanned>,
-    pub(super) logs: Vec<Logged>,
+pub(crate) struct Got {
+    pub(crate) spans: Vec<Spanned>,
+    pub(crate) logs: Vec<Logged>,
     /// Bodies of other requests, by path.
-    pub(super) others: Vec<(String, Vec<u8>)>,
-    pub(super) headers: Vec<HeaderMap>,
-    pub(super) requests: usize,
+    pub(crate) others: Vec<(String, Vec<u8>)>,
+    pub(crate) headers: Vec<HeaderMap>,
+    pub(crate) requests: usize,
 }
 
 impl Got {
     /// The spans of invocations by `<run>/<stage>/<unit>`.
-    pub(super) fn invocations(&self) -> BTreeMap<String, &Spanned> {
+    pub(crate) fn invocations(&self) -> BTreeMap<String, &Spanned> {
         let named = self.spans.iter().filter_map(|span| {
             let name = span.attributes.get("septet.invocation")?;
             Some((name.clone(), span))
@@ -80,14 +80,14 @@ impl Got {
 type Shared = (Manner, Arc<Mutex<Got>>);
 
 /// A collector on a free port of this machine.
-pub(super) struct Collector {
-    pub(super) address: SocketAddr,
+pub(crate) struct Collector {
+    pub(crate) address: SocketAddr,
     got: Arc<Mutex<Got>>,
     runtime: Option<Runtime>,
 }
 
 impl Collector {
-    pub(super) fn new(manner: Manner) -> Self {
+    pub(crate) fn new(manner: Manner) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -107,18 +107,18 @@ impl Collector {
         }
     }
 
-    pub(super) fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// What has come up to now.
-    pub(super) fn got(&self) -> Got {
+    pub(crate) fn got(&self) -> Got {
         self.got.lock().unwrap().clone()
     }
 
     /// What has come when it is as `ready` has it.
     #[track_caller]
-    pub(super) fn wait(&self, ready: impl Fn(&Got) -> bool) -> Got {
+    pub(crate) fn wait(&self, ready: impl Fn(&Got) -> bool) -> Got {
         let until = Instant::now() + Duration::from_mins(1);
         loop {
             let got = self.got();

@@ -2,10 +2,11 @@
 //!
 //! # Layout
 //! - `collector`: takes OTLP over HTTP, refuses it, or never answers. - `working`: processes that go on.
-//! - `tree`: seven processes, one trace. - `failed`: what is told of what failed.
+//! - `tree`: seven processes, one trace. - `called`: calls of a Functions host. - `failed`: what is told of what failed.
 //! - `troubles`: no collector, or rubbish in the variables. - `insights`: Application Insights.
 
-mod collector;
+mod called;
+pub(crate) mod collector;
 mod failed;
 #[cfg(feature = "application-insights")]
 mod insights;

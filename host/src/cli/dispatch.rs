@@ -52,11 +52,6 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// Whether this process is started by the Azure Functions host.
-fn is_handler(command: &Command) -> bool {
-    matches!(command, Command::Azure(azure) if matches!(azure.command, AzureCommand::Handle))
-}
-
 /// What exports what a command does, and whether Application Insights was named in vain.
 fn exported(command: &Command) -> anyhow::Result<(Option<Telemetry>, bool)> {
     let stages = match command {
@@ -68,6 +63,11 @@ fn exported(command: &Command) -> anyhow::Result<(Option<Telemetry>, bool)> {
     let service: Vec<&str> = std::iter::once("septet").chain(names).collect();
     let read = TelemetrySettings::read(&service.join("-"))?;
     Ok((Telemetry::start(&read.settings)?, read.unheard))
+}
+
+/// Whether this process is started by the Azure Functions host.
+fn is_handler(command: &Command) -> bool {
+    matches!(command, Command::Azure(azure) if matches!(azure.command, AzureCommand::Handle))
 }
 
 fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {

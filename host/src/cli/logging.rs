@@ -59,7 +59,9 @@ pub(crate) fn start(global: &Global, out: Out, telemetry: Option<&Telemetry>) {
         LogFormat::Json => Box::new(lines.json().flatten_event(true).with_filter(filter)),
     };
     let mut layers = vec![lines];
-    layers.extend(collector.map(|collector| -> Box<dyn Layer<Registry> + Send + Sync> { Box::new(collector) }));
+    if let Some(collector) = collector {
+        layers.push(Box::new(collector));
+    }
     let exported = telemetry.map(|telemetry| telemetry.layers(ours.max(LevelFilter::INFO)));
     layers.extend(exported.into_iter().flatten());
     // A second start in one process would be a defect of ours and costs nothing but log lines.

@@ -26,7 +26,7 @@ mod settings;
 mod troubles;
 
 pub use layers::Layers;
-pub use place::{Call, continued};
+pub use place::{Call, continued, stands};
 pub use provider::Telemetry;
 pub use sampling::Sampling;
 pub use settings::{Collector, Secret, Settings};

@@ -134,6 +134,20 @@ pub fn continued(call: &Call<'_>) -> Span {
     span
 }
 
+/// Where a call's span stands, for what is begun by it; none where nothing is exported.
+pub fn stands(span: &Span) -> Option<Traceparent> {
+    if span.is_disabled() {
+        return None;
+    }
+    let context = span.context();
+    let own = context.span().span_context().clone();
+    own.is_valid().then(|| Traceparent {
+        trace: u128::from_be_bytes(own.trace_id().to_bytes()),
+        span: u64::from_be_bytes(own.span_id().to_bytes()),
+        sampled: own.is_sampled(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

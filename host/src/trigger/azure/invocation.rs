@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::{
     body::Body,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
     response::Response,
 };
 use serde_json::{Map, Value, json};
@@ -30,8 +30,9 @@ use super::{
 use crate::{
     capability::clean,
     contract::{Digest, Stage},
-    pipeline::trace_of,
+    pipeline::{Traceparent, trace_of},
     store::{Handed, Message, Received},
+    telemetry::{self, Call},
 };
 
 /// The header with the invocation's identifier.
@@ -89,12 +90,16 @@ pub(super) async fn handle(
 ) -> Response {
     let invocation = invocation_of(headers);
     let parent = headers.get("traceparent").and_then(|v| v.to_str().ok());
-    let trace = parent.and_then(trace_of);
     let name = function.name.as_str();
+    let call = called(&function.kind, name, &invocation, parent);
+    // What begins here stands below the call, or below its caller where calls are not exported.
+    let asker = telemetry::stands(&call).or_else(|| parent.and_then(Traceparent::parse));
+    let asker = asker.map(|asker| asker.to_string());
+    let trace = asker.as_deref().and_then(trace_of);
     let span = tracing::info_span!("invocation", function = name, id = invocation, trace);
     let lines = Lines::of(&span, &invocation);
     async {
-        match invoke(handler, function, trace, body).await {
+        match invoke(handler, function, asker.as_deref(), body).await {
             Ok(outputs) => answer::done(outputs, lines.take()),
             Err(failed) => {
                 let (status, why) = match failed {
@@ -104,12 +109,43 @@ pub(super) async fn handle(
                 let why = clean(&why, 2000);
                 // Of an answer without 2xx nothing is kept, so the log has all of it.
                 tracing::error!("the invocation failed: {why}");
+                call.record("otel.status_description", why.as_str());
                 answer::failed(status, &invocation, &why)
             }
         }
     }
     .instrument(span)
+    .instrument(call.clone())
     .await
+}
+
+/// The span of a call of a function.
+pub(super) fn called(
+    kind: &Kind,
+    name: &str,
+    invocation: &str,
+    traceparent: Option<&str>,
+) -> tracing::Span {
+    let trigger = match kind {
+        Kind::Queue { .. } | Kind::Event { .. } => "pubsub",
+        Kind::Blob => "datasource",
+        Kind::Timer(_) => "timer",
+        Kind::Http { .. } => "http",
+    };
+    telemetry::continued(&Call {
+        name,
+        trigger,
+        invocation: Some(invocation),
+        traceparent,
+    })
+}
+
+/// Has what a request begins stand below the call that it came with.
+pub(super) fn below(headers: &mut HeaderMap, asker: Option<&str>) {
+    let asker = asker.and_then(|asker| HeaderValue::try_from(asker).ok());
+    if let Some(asker) = asker {
+        headers.insert("traceparent", asker);
+    }
 }
 
 async fn invoke(
@@ -179,7 +215,8 @@ async fn invoke(
             request, answer, ..
         } => {
             let request = Payload::parse(&body)?.object(request)?;
-            let request = rows::unwrap(&request)?;
+            let mut request = rows::unwrap(&request)?;
+            below(request.headers_mut(), trace);
             let ready = handler.ready().await?;
             let response = rows::ask(&ready.router, request).await;
             let output = rows::wrap(response).await;

@@ -30,9 +30,12 @@ use super::{
     opened::{Open, Ready},
     rows,
 };
-use crate::trigger::{
-    Stop,
-    http::{HttpSettings, listen},
+use crate::{
+    telemetry,
+    trigger::{
+        Stop,
+        http::{HttpSettings, listen},
+    },
 };
 
 /// How long the port may still belong to the process before this one, which was just killed.
@@ -112,7 +115,7 @@ impl Handler {
     }
 }
 
-async fn answer(State(handler): State<Arc<Handler>>, request: Request) -> Response {
+async fn answer(State(handler): State<Arc<Handler>>, mut request: Request) -> Response {
     let path = request.uri().path().to_owned();
     if let Some(function) = handler.app.invoked(&path) {
         if request.method() != Method::POST {
@@ -125,8 +128,14 @@ async fn answer(State(handler): State<Arc<Handler>>, request: Request) -> Respon
     if let Some(function) = handler.app.routed(&path) {
         let id = invocation::invocation_of(request.headers());
         let name = function.name.as_str();
+        let parent = request.headers().get("traceparent");
+        let parent = parent.and_then(|parent| parent.to_str().ok());
+        let call = invocation::called(&function.kind, name, &id, parent);
+        let asker = telemetry::stands(&call).map(|asker| asker.to_string());
+        invocation::below(request.headers_mut(), asker.as_deref());
         let span = tracing::info_span!("invocation", function = name, id);
-        return forwarded(&handler, request).instrument(span).await;
+        let answered = forwarded(&handler, request).instrument(span);
+        return answered.instrument(call).await;
     }
     if path == "/" {
         return answer::alive();
