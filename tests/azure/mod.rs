@@ -6,7 +6,9 @@
 //! - [`emulator`]: the emulator does what the other tests stand on.
 //! - `identity`, with `instance`: a store behind a managed identity.
 //! - `vault`, with `vaults`: keys from Key Vault.
+//! - [`commands`]: the commands of the real binary over a store in an account.
 
+mod commands;
 mod emulator;
 mod identity;
 mod instance;

@@ -17,6 +17,7 @@
 mod aliases;
 pub(crate) mod args;
 mod azure_secrets;
+mod azure_store;
 mod data;
 mod dataset;
 mod demo;

@@ -12,7 +12,7 @@ use septet::{
     trigger::Once,
 };
 
-use super::{args::Global, drawing::Drawing};
+use super::{args::Global, azure_store, drawing::Drawing};
 use crate::config::{Environment, Settings};
 
 /// Where a command's words come from: flags, settings, environment, in this order of weight.
@@ -23,7 +23,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The folder of the store.
+    /// The folder of the store, or `azure:` and the name of a connection.
     pub(crate) fn store(&self) -> PathBuf {
         let flag = self.global.store.as_ref();
         let chosen = flag
@@ -55,6 +55,19 @@ impl Origin {
         Ok(Arc::new(stages))
     }
 
+    /// The connection of the store's account; none where the store is in a folder.
+    pub(crate) fn account(&self) -> Option<String> {
+        azure_store::named(&self.store()).map(str::to_owned)
+    }
+
+    /// The store, wherever it is.
+    pub(crate) async fn open(&self, mode: Mode) -> anyhow::Result<Store> {
+        match self.account() {
+            Some(name) => azure_store::open(self, &name, mode).await,
+            None => Ok(self.local(mode).await?.store()),
+        }
+    }
+
     /// The store's folder, opened with the key that is set, if any.
     pub(crate) async fn local(&self, mode: Mode) -> anyhow::Result<Local> {
         let access = Access {
@@ -66,14 +79,12 @@ impl Origin {
 
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        let local = self.local(Mode::Existing).await?;
-        Ok(Pipeline::new(local.store()))
+        Ok(Pipeline::new(self.open(Mode::Existing).await?))
     }
 
     /// Store and stages.
     pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
-        let local = self.local(mode).await?;
-        let store = local.store();
+        let store = self.open(mode).await?;
         let stages = self.stages(&store)?;
         Ok(Session {
             pipeline: Pipeline::new(store),

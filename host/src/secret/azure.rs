@@ -29,6 +29,10 @@ const MAX_SECRET: usize = 25 << 10;
 /// How long a vault may take, its challenge and the token included.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// The wait where there was no token. It is longer than anyone waits for a first secret: what is wrong
+/// with an identity is told at once.
+const NO_TOKEN: Duration = Duration::from_secs(30);
+
 /// The role that an identity needs.
 const ROLE: &str = "Key Vault Secrets User";
 
@@ -127,9 +131,9 @@ fn refused(error: &Error, reference: &Reference) -> Refused {
                 .and_then(|raw| raw.headers().get_optional_str(&RETRY_AFTER));
             answered = Some((u16::from(*status), after.and_then(wait)));
         }
-        // A line of our own: there was no token.
+        // A line of our own: there was no token, though it was tried again already.
         if matches!(own.kind(), ErrorKind::Credential) {
-            return later(&own.to_string(), None);
+            return later(&own.to_string(), Some(NO_TOKEN));
         }
         kinds.push(own.kind());
         next = own.source().and_then(|source| source.downcast_ref());
