@@ -100,8 +100,8 @@ impl Place {
     }
 
     fn unreached(&self, error: &Error) -> String {
-        if matches!(error.kind(), ErrorKind::Credential) {
-            return format!("no token: {}", bounded(&error.to_string()));
+        if let Some(line) = super::no_token(error) {
+            return bounded(&line);
         }
         let root = root(error);
         let lower = root.to_lowercase();
