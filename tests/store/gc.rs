@@ -372,7 +372,8 @@ fn a_collection_that_is_stopped_on_a_real_folder_is_finished_by_the_next() {
 
 #[test]
 fn it_runs_beside_workers() {
-    for (name, fresh) in all() {
+    // Many small steps of many workers: an emulator takes minutes for them.
+    for (name, fresh) in ALL {
         println!("backend {name}");
         let bench = Bench::new(fresh);
         let ended = Arc::new(AtomicBool::new(false));

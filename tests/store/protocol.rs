@@ -163,7 +163,7 @@ fn a_process_stopped_on_a_real_folder_is_recovered_from() {
 #[test]
 fn a_process_stopped_on_a_storage_account_is_recovered_from() {
     if azurite::is_there() {
-        check_every(in_account, 41, Then::Stop);
+        check_every(in_account, 67, Then::Stop);
     }
 }
 

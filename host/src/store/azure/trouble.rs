@@ -72,9 +72,9 @@ impl Place {
                     "Storage Blob Data Contributor"
                 };
                 format!(
-                    "it may not be used so ({code}): give the identity the role '{role}' on the \
-                     {what}, or the signature that permission; the account's firewall may also \
-                     keep this machine out"
+                    "it may not be used so ({code}): check the key, or give the identity the role \
+                     '{role}' on the {what}, or the signature that permission; the account's \
+                     firewall may also keep this machine out"
                 )
             }
             (401, _) | (403, "InvalidAuthenticationInfo" | "NoAuthenticationInformation") => {
