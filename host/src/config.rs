@@ -55,7 +55,7 @@ pub(crate) fn template() -> String {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// Folder of the store.
+    /// Folder of the store, or `azure:` and the name of a connection to a storage account.
     pub(crate) store: Option<PathBuf>,
     pub(crate) run: RunSettings,
     pub(crate) ingest: IngestSettings,

@@ -8,11 +8,13 @@
 //! - `identity`, with `instance`: a store behind a managed identity.
 //! - `vault`, with `vaults`: keys from Key Vault.
 //! - [`package`]: what is deployed, and the check that nothing is wrong with it.
+//! - [`commands`]: the commands of the real binary over a store in an account.
 
 mod bicep;
+mod commands;
 mod emulator;
 mod identity;
 mod instance;
+mod package;
 mod vault;
 mod vaults;
-mod package;

@@ -53,8 +53,6 @@ pub(crate) enum Answer {
     Slow(String),
     /// Nothing, and the connection stays open.
     Hang,
-    /// The connection is closed at once.
-    Close,
 }
 
 impl Answer {
@@ -227,7 +225,6 @@ fn serve(
                 }
                 return Ok(());
             }
-            Answer::Close => return Ok(()),
         }
     }
 }

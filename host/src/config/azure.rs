@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use septet::{
-    secret::{KeyVaults, Reference, Secrets},
+    secret::{Reference, Secrets, azure::KeyVaults},
     store::{
         SystemClock,
         azure::{Connection, Identity, IdentityKind, address, service_address},

@@ -102,11 +102,7 @@ impl Blobs for AzureBlobs {
         }
         let from = after.map(ToString::to_string);
         let most = limit.saturating_add(1);
-        let found = self
-            .0
-            .container
-            .list("", from.as_deref(), most, false)
-            .await?;
+        let found = self.0.container.list("", from.as_deref(), most, false).await?;
         let listed = found.into_iter().filter_map(|item| {
             // What has no digest for a name was not written by us.
             let digest: Digest = item.name?.parse().ok()?;

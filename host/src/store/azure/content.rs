@@ -122,11 +122,7 @@ impl Shelf {
             *sum = sum.saturating_add(content.size());
             *sum <= most
         };
-        let mut keep: Vec<bool> = kept
-            .iter()
-            .rev()
-            .map(|(_, content)| fits(content))
-            .collect();
+        let mut keep: Vec<bool> = kept.iter().rev().map(|(_, content)| fits(content)).collect();
         kept.retain(|_| keep.pop().unwrap_or_default());
     }
 

@@ -3,7 +3,7 @@
 //! # Layout
 //! - `connection`: where the account is and how one is let in; `connection_string`: the same as one
 //!   line of settings.
-//! - `identity`: tokens of an identity; `azure_cli` and `resource` are two ways to one, `failure` is
+//! - `identity`: tokens of an identity; `azure_cli`, `directory` and `resource` are ways to one, `failure` is
 //!   what goes wrong on the way. - `bounded`: requests whose answers and whose time are bounded.
 //! - `account`: opens the store; the clients for its containers and queues.
 //! - `signature`: requests signed with an account's key. - `time`: the time as the service has it.
@@ -23,6 +23,7 @@ mod connection;
 mod connection_string;
 mod container;
 mod content;
+mod directory;
 mod failure;
 mod identity;
 mod incoming;
@@ -40,5 +41,6 @@ mod wire;
 pub use account::Azure;
 pub(crate) use bounded::{Bounded, Proxies};
 pub use connection::{Access, Connection, Identity, IdentityKind, address, service_address};
+pub(crate) use failure::line as no_token;
 pub use identity::credential;
 pub use incoming::CopiedIn;

@@ -61,16 +61,11 @@ impl AzureRecords {
     ) -> anyhow::Result<Vec<String>> {
         // The service lists from a name on, that included.
         let from = after.filter(|after| *after >= prefix);
-        let found = container
-            .list(prefix, from, limit.saturating_add(1), false)
-            .await?;
+        let found = container.list(prefix, from, limit.saturating_add(1), false).await?;
         let keys = found.into_iter().filter_map(|item| item.name);
         let keys = keys.filter(|key| after.is_none_or(|after| key.as_str() > after));
         // What nobody could have written as a record is none.
-        Ok(keys
-            .filter(|key| check_key(key).is_ok())
-            .take(limit)
-            .collect())
+        Ok(keys.filter(|key| check_key(key).is_ok()).take(limit).collect())
     }
 }
 
@@ -127,17 +122,11 @@ impl Records for AzureRecords {
         keys.truncate(limit);
         // One that was deleted between listing and reading is none.
         let read = keys.into_iter().map(|key| async move {
-            let found = self
-                .get(&key)
-                .await
-                .with_context(|| format!("record {key}"))?;
+            let found = self.get(&key).await.with_context(|| format!("record {key}"))?;
             anyhow::Ok(found.map(|value| Entry { key, value }))
         });
         let entries = stream::iter(read).buffered(AT_ONCE);
-        entries
-            .try_filter_map(async |entry| Ok(entry))
-            .try_collect()
-            .await
+        entries.try_filter_map(async |entry| Ok(entry)).try_collect().await
     }
 
     async fn delete(&self, key: &str) -> anyhow::Result<()> {

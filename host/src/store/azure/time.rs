@@ -7,7 +7,9 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+    },
 };
 
 use async_trait::async_trait;

@@ -59,29 +59,22 @@ impl Place {
     fn refusal(&self, status: StatusCode, code: &str) -> String {
         let what = &self.what;
         match (u16::from(status), code) {
-            (403, "AuthenticationFailed") => {
-                "the account does not accept its key, signature or token \
-                 (AuthenticationFailed): check the key, until when the signature is good, or the \
-                 token's tenant and this machine's clock"
-                    .to_owned()
-            }
-            (
-                403,
-                "AuthorizationPermissionMismatch"
-                | "AuthorizationFailure"
-                | "InsufficientAccountPermissions"
-                | "AuthorizationServiceMismatch"
-                | "AuthorizationResourceTypeMismatch",
-            ) => {
+            (403, "AuthenticationFailed") => "the account does not accept its key, signature or \
+                 token (AuthenticationFailed): check the key, until when the signature is good, or \
+                 the token's tenant and this machine's clock"
+                .to_owned(),
+            (403, "AuthorizationPermissionMismatch" | "AuthorizationFailure"
+                | "InsufficientAccountPermissions" | "AuthorizationServiceMismatch"
+                | "AuthorizationResourceTypeMismatch") => {
                 let role = if what.starts_with("queue") {
                     "Storage Queue Data Contributor"
                 } else {
                     "Storage Blob Data Contributor"
                 };
                 format!(
-                    "it may not be used so ({code}): give the identity the role '{role}' on the \
-                     {what}, or the signature that permission; the account's firewall may also \
-                     keep this machine out"
+                    "it may not be used so ({code}): check the key, or give the identity the role \
+                     '{role}' on the {what}, or the signature that permission; the account's \
+                     firewall may also keep this machine out"
                 )
             }
             (401, _) | (403, "InvalidAuthenticationInfo" | "NoAuthenticationInformation") => {
@@ -100,8 +93,8 @@ impl Place {
     }
 
     fn unreached(&self, error: &Error) -> String {
-        if matches!(error.kind(), ErrorKind::Credential) {
-            return format!("no token: {}", bounded(&error.to_string()));
+        if let Some(line) = super::no_token(error) {
+            return bounded(&line);
         }
         let root = root(error);
         let lower = root.to_lowercase();
@@ -171,11 +164,7 @@ mod tests {
     fn each_refusal_names_where_and_what_to_do() {
         for (status, code, part) in [
             (403, "AuthenticationFailed", "check the key"),
-            (
-                403,
-                "AuthorizationPermissionMismatch",
-                "Storage Blob Data Contributor",
-            ),
+            (403, "AuthorizationPermissionMismatch", "Storage Blob Data Contributor"),
             (401, "InvalidAuthenticationInfo", "tenant"),
             (404, "ContainerNotFound", "no such container"),
             (500, "InternalError", "500 InternalError"),
@@ -183,10 +172,7 @@ mod tests {
             let line = told(status, code);
             assert!(line.contains(part), "{line}");
             assert!(line.contains("container cas of account.blob"), "{line}");
-            assert!(
-                line.contains("PipelineStorage") && !line.contains('\n'),
-                "{line}"
-            );
+            assert!(line.contains("PipelineStorage") && !line.contains('\n'), "{line}");
         }
         let long = told(400, &"x\n".repeat(1000));
         assert!(long.len() < 1000 && !long.contains('\n'), "{long}");

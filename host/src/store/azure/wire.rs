@@ -7,7 +7,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{MAX_KEY, Message, names::check_key};
+use crate::store::{
+    MAX_KEY, Message,
+    names::check_key,
+};
 
 /// Where our events say that they are from.
 const SOURCE: &str = "septet";
@@ -130,10 +133,7 @@ mod tests {
         ] {
             assert_eq!(Address::of(body.as_bytes()), None, "{body}");
         }
-        let long = format!(
-            r#"{{"specversion":"1.0","id":"{}","source":"septet"}}"#,
-            "x".repeat(600)
-        );
+        let long = format!(r#"{{"specversion":"1.0","id":"{}","source":"septet"}}"#, "x".repeat(600));
         assert_eq!(Address::of(long.as_bytes()), None);
         assert_eq!(decode("plain text"), b"plain text");
     }
