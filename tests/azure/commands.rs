@@ -69,9 +69,18 @@ fn the_demo_makes_the_same_models_as_in_a_folder() {
     let demo = local.path("septet-demo");
     let store = demo.join(".septet");
     let here = local
-        .septet(&["models", "show", "penguins", "--json", "--store", store.to_str().unwrap()])
+        .septet(&[
+            "models",
+            "show",
+            "penguins",
+            "--json",
+            "--store",
+            store.to_str().unwrap(),
+        ])
         .json();
-    let there = cloud.septet(&["models", "show", "penguins", "--json"]).json();
+    let there = cloud
+        .septet(&["models", "show", "penguins", "--json"])
+        .json();
     assert_eq!(models(&here), models(&there));
     assert_eq!(models(&here).len(), 1);
     assert!(cloud.septet(&["store", "verify", "--json"]).json()["whole"] == true);
@@ -111,7 +120,10 @@ fn what_is_wrong_with_an_account_is_one_clear_line() {
         "AccountName=nobodys;AccountKey={WRONG};BlobEndpoint=https://nobodys.invalid;\
          QueueEndpoint=https://nobodys.invalid"
     ));
-    assert!(line.contains("nobodys.invalid") && line.contains("not known"), "{line}");
+    assert!(
+        line.contains("nobodys.invalid") && line.contains("not known"),
+        "{line}"
+    );
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);

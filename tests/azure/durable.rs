@@ -48,7 +48,16 @@ impl Cloud {
 
     fn queue(&self, seed: usize) -> String {
         let seed = seed.to_string();
-        let run = ["run", "penguins.csv", "--target", "sex", "--detach", "--json", "--seed", &seed];
+        let run = [
+            "run",
+            "penguins.csv",
+            "--target",
+            "sex",
+            "--detach",
+            "--json",
+            "--seed",
+            &seed,
+        ];
         let trees = ["--algorithm", "random-forest", "--param", "n_estimators=5"];
         let queued = self.septet(&[&run[..], &trees[..]].concat()).json();
         queued["run"].as_str().unwrap().to_owned()
@@ -74,7 +83,10 @@ impl Cloud {
             let shown = self.septet(&["runs", "show", run, "--json"]).json();
             assert_eq!(shown["status"], "done", "{shown}");
             let stages = shown["stages"].as_array().unwrap();
-            let train = stages.iter().find(|stage| stage["stage"] == "train").unwrap();
+            let train = stages
+                .iter()
+                .find(|stage| stage["stage"] == "train")
+                .unwrap();
             let outputs = train["outputs"].as_array().unwrap();
             let bundle = outputs.iter().find(|output| output["name"] == "bundle");
             bundle.unwrap()["digest"].as_str().unwrap().to_owned()
@@ -100,7 +112,9 @@ async fn all(store: &Store, prefix: &str) -> BTreeMap<String, Value> {
     let entries = store.records.list(prefix, None, 100_000).await.unwrap();
     let read = |value: &[u8]| serde_json::from_slice(value).unwrap_or_default();
     let entries = entries.into_iter();
-    entries.map(|entry| (entry.key, read(&entry.value))).collect()
+    entries
+        .map(|entry| (entry.key, read(&entry.value)))
+        .collect()
 }
 
 #[test]
@@ -127,7 +141,11 @@ fn kills_at_every_place_and_at_any_moment_change_nothing() {
     }
     disturbed.work_off();
     for number in 1..runs.len() {
-        let seed = if number <= PLACES.len() { number } else { number / 2 };
+        let seed = if number <= PLACES.len() {
+            number
+        } else {
+            number / 2
+        };
         expected.push(undisturbed.queue(seed));
     }
     undisturbed.work_off();
@@ -149,7 +167,13 @@ fn four_processes_do_a_hundred_runs_once() {
     let (mut kills, mut killed) = (0, Instant::now());
     let commits = block_on(async {
         let store = cloud.store().await;
-        while !store.records.list("active/", None, 1).await.unwrap().is_empty() {
+        while !store
+            .records
+            .list("active/", None, 1)
+            .await
+            .unwrap()
+            .is_empty()
+        {
             assert!(begun.elapsed() < LIMIT, "nothing moves");
             if killed.elapsed() >= Duration::from_secs(3) {
                 processes.remove(0).kill();

@@ -5,10 +5,12 @@
 //!   move its time.
 //! - [`emulator`]: the emulator does what the other tests stand on.
 //! - [`commands`]: the commands of the real binary over a store in an account.
+//! - [`handed`]: messages that somebody else received and hands over; a blob in blocks.
 //! - [`durable`]: processes that are killed, and that share the work. - [`peer`]: another
 //!   implementation's clients write what Septet reads and read what it writes.
 
 mod commands;
 mod durable;
 mod emulator;
+mod handed;
 mod peer;

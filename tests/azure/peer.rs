@@ -1,10 +1,6 @@
 //! What another implementation's clients write is read, and what Septet writes is read by them.
 
-use std::{
-    path::PathBuf,
-    process::Command,
-    sync::OnceLock,
-};
+use std::{path::PathBuf, process::Command, sync::OnceLock};
 
 use super::commands::Cloud;
 use crate::{
@@ -30,7 +26,10 @@ fn the_services_own_clients_agree() {
     let peer = |phase: &str| {
         let script = workspace().join("tests/azure/peer.py");
         let mut command = Command::new(python);
-        command.arg(script).arg(phase).arg(cloud.account.connection_string());
+        command
+            .arg(script)
+            .arg(phase)
+            .arg(cloud.account.connection_string());
         let ran: Ran = command.output().unwrap().into();
         assert_eq!(ran.ok().stdout.trim(), "ok");
     };

@@ -190,7 +190,10 @@ impl AzureQueues {
                 return Ok(Some((ticket, pop, adopted)));
             }
         }
-        anyhow::bail!("the lease of a message of {} changes too fast", received.queue)
+        anyhow::bail!(
+            "the lease of a message of {} changes too fast",
+            received.queue
+        )
     }
 
     /// The messages of these cards, those that are still there.
@@ -198,7 +201,9 @@ impl AzureQueues {
         let paths = stands.into_iter().take(limit).map(|(path, _)| path);
         let read = paths.map(|path| async move { self.cards.read(&path).await });
         let read = stream::iter(read).buffered(AT_ONCE);
-        read.try_filter_map(async |card| Ok(card)).try_collect().await
+        read.try_filter_map(async |card| Ok(card))
+            .try_collect()
+            .await
     }
 
     /// Takes away a card and, if nobody has received it meanwhile, its message.
@@ -208,7 +213,9 @@ impl AzureQueues {
             && !state.adopted
             && !state.pop.is_empty()
         {
-            self.tickets(queue)?.delete(&state.ticket, &state.pop).await?;
+            self.tickets(queue)?
+                .delete(&state.ticket, &state.pop)
+                .await?;
         }
         Ok(removed)
     }
@@ -280,7 +287,9 @@ impl Queues for AzureQueues {
         self.remember(queue, message);
         let created = self.cards.create(&path, queue, message, &state).await?;
         if let Some(version) = created {
-            return self.put((queue, &path), message, (state, &version), delay).await;
+            return self
+                .put((queue, &path), message, (state, &version), delay)
+                .await;
         }
         match self.cards.read(&path).await? {
             Some(card) if !card.state.sent => {
@@ -475,7 +484,11 @@ impl Queues for AzureQueues {
         for (path, state) in self.cards.list(&card::folder(group)).await? {
             let now = self.account.now();
             let lost = state.adopted && state.until.saturating_add(BLUR) < now;
-            let at: u64 = state.at.get(..15).and_then(|at| at.parse().ok()).unwrap_or(0);
+            let at: u64 = state
+                .at
+                .get(..15)
+                .and_then(|at| at.parse().ok())
+                .unwrap_or(0);
             let unsent = !state.sent && at.saturating_add(SENDING) < now;
             if !lost && !unsent {
                 continue;
@@ -495,7 +508,8 @@ impl Queues for AzureQueues {
             if let Some(version) = written {
                 let place = (card.queue.as_str(), path.as_str());
                 let stands = (state, version.as_str());
-                self.put(place, &card.message, stands, Duration::ZERO).await?;
+                self.put(place, &card.message, stands, Duration::ZERO)
+                    .await?;
                 revived += 1;
             }
         }

@@ -51,7 +51,7 @@ impl Place {
         } = self;
         let told = match (error.http_status(), code(error)) {
             (Some(status), code) => self.refusal(status, code.unwrap_or_default()),
-            (None, _) => self.unreached(error),
+            (None, _) => Self::unreached(error),
         };
         anyhow!("{what} of {host} (connection {connection}): {told}")
     }
@@ -62,9 +62,14 @@ impl Place {
             (403, "AuthenticationFailed") => "the account does not accept its key or signature \
                  (AuthenticationFailed): check the key, or until when the signature is good"
                 .to_owned(),
-            (403, "AuthorizationPermissionMismatch" | "AuthorizationFailure"
-                | "InsufficientAccountPermissions" | "AuthorizationServiceMismatch"
-                | "AuthorizationResourceTypeMismatch") => {
+            (
+                403,
+                "AuthorizationPermissionMismatch"
+                | "AuthorizationFailure"
+                | "InsufficientAccountPermissions"
+                | "AuthorizationServiceMismatch"
+                | "AuthorizationResourceTypeMismatch",
+            ) => {
                 let role = if what.starts_with("queue") {
                     "Storage Queue Data Contributor"
                 } else {
@@ -91,7 +96,7 @@ impl Place {
         }
     }
 
-    fn unreached(&self, error: &Error) -> String {
+    fn unreached(error: &Error) -> String {
         if matches!(error.kind(), ErrorKind::Credential) {
             return format!("no token: {}", bounded(&error.to_string()));
         }
@@ -163,7 +168,11 @@ mod tests {
     fn each_refusal_names_where_and_what_to_do() {
         for (status, code, part) in [
             (403, "AuthenticationFailed", "check the key"),
-            (403, "AuthorizationPermissionMismatch", "Storage Blob Data Contributor"),
+            (
+                403,
+                "AuthorizationPermissionMismatch",
+                "Storage Blob Data Contributor",
+            ),
             (401, "InvalidAuthenticationInfo", "tenant"),
             (404, "ContainerNotFound", "no such container"),
             (500, "InternalError", "500 InternalError"),
@@ -171,7 +180,10 @@ mod tests {
             let line = told(status, code);
             assert!(line.contains(part), "{line}");
             assert!(line.contains("container cas of account.blob"), "{line}");
-            assert!(line.contains("PipelineStorage") && !line.contains('\n'), "{line}");
+            assert!(
+                line.contains("PipelineStorage") && !line.contains('\n'),
+                "{line}"
+            );
         }
         let long = told(400, &"x\n".repeat(1000));
         assert!(long.len() < 1000 && !long.contains('\n'), "{long}");
