@@ -4,6 +4,8 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`emulator`]: the emulator does what the other tests stand on.
+//! - `identity`, with `instance`: a store behind a managed identity.
+//! - `vault`, with `vaults`: keys from Key Vault.
 //! - [`commands`]: the commands of the real binary over a store in an account.
 //! - [`handed`]: messages that somebody else received and hands over; a blob in blocks.
 //! - [`durable`]: processes that are killed, and that share the work. - [`peer`]: another
@@ -13,4 +15,8 @@ mod commands;
 mod durable;
 mod emulator;
 mod handed;
+mod identity;
+mod instance;
 mod peer;
+mod vault;
+mod vaults;

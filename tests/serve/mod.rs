@@ -5,7 +5,7 @@
 //! - `folder`, `timer`, with `asks`: files that are dropped and ticks of a clock.
 
 mod asks;
-mod client;
+pub(crate) mod client;
 mod folder;
 mod hostile;
 mod http;

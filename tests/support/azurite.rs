@@ -88,7 +88,7 @@ pub(crate) fn account() -> Option<Account> {
         old => {
             // Tests are still at the accounts of the old one: it ends with this process.
             std::mem::forget(old);
-            (Azurite::start(folder), 0)
+            (Azurite::start(folder, &[]), 0)
         }
     };
     let account = azurite.account(used);
@@ -105,6 +105,11 @@ pub(crate) struct Azurite {
 }
 
 impl Azurite {
+    /// A process of one's own, with more options; none where npm's registry is out of reach.
+    pub(crate) fn own(options: &[&str]) -> Option<Self> {
+        Some(Self::start(packages()?, options))
+    }
+
     /// One of its accounts.
     pub(crate) fn account(&self, number: usize) -> Account {
         assert!(number < ACCOUNTS);
@@ -121,7 +126,7 @@ impl Azurite {
         self.child.wait().unwrap();
     }
 
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, options: &[&str]) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let name = format!("septet{}", STARTED.fetch_add(1, Ordering::Relaxed));
         let mut accounts = String::new();
@@ -135,6 +140,7 @@ impl Azurite {
             .args(["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"])
             .args(["--inMemoryPersistence", "--disableTelemetry", "--silent"])
             .arg("--skipApiVersionCheck")
+            .args(options)
             .env("AZURITE_ACCOUNTS", accounts)
             // Its standard input is closed when this process ends.
             .stdin(Stdio::piped())

@@ -8,7 +8,7 @@ use std::{env, ffi::OsString, ops::RangeInclusive, path::PathBuf, sync::Arc, tim
 
 use anyhow::{Context as _, bail, ensure};
 use septet::{
-    secret::{KeyVaults, Reference, Secrets},
+    secret::{Reference, Secrets, azure::KeyVaults},
     store::{
         SystemClock,
         azure::{Connection, Identity, IdentityKind, address, service_address},

@@ -21,13 +21,17 @@ use azure_security_keyvault_secrets::{
 };
 
 use super::{Reference, Refused, Secret, Vaults};
-use crate::store::azure::{Bounded, Identity, Proxies, credential};
+use crate::store::azure::{Bounded, Identity, Proxies, credential, no_token};
 
 /// Longest secret; the service takes 25 KiB.
 const MAX_SECRET: usize = 25 << 10;
 
 /// How long a vault may take, its challenge and the token included.
 const LIMIT: Duration = Duration::from_secs(40);
+
+/// The wait where there was no token. It is longer than anyone waits for a first secret: what is wrong
+/// with an identity is told at once.
+const NO_TOKEN: Duration = Duration::from_secs(30);
 
 /// The role that an identity needs.
 const ROLE: &str = "Key Vault Secrets User";
@@ -111,6 +115,10 @@ fn refused(error: &Error, reference: &Reference) -> Refused {
         why: format!("{reference}: {why}"),
         after,
     };
+    // There was no token, though it was tried again already.
+    if let Some(line) = no_token(error) {
+        return later(&line, Some(NO_TOKEN));
+    }
     let mut next = Some(error);
     // The innermost error that says something: outer ones only wrap it.
     let mut answered = None;
@@ -126,10 +134,6 @@ fn refused(error: &Error, reference: &Reference) -> Refused {
                 .as_ref()
                 .and_then(|raw| raw.headers().get_optional_str(&RETRY_AFTER));
             answered = Some((u16::from(*status), after.and_then(wait)));
-        }
-        // A line of our own: there was no token.
-        if matches!(own.kind(), ErrorKind::Credential) {
-            return later(&own.to_string(), None);
         }
         kinds.push(own.kind());
         next = own.source().and_then(|source| source.downcast_ref());

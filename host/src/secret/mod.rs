@@ -9,13 +9,12 @@
 //!
 //! This module must not know what a secret is for, and no text of it has any of one.
 
-mod azure;
+pub mod azure;
 mod reference;
 mod secrets;
 mod text;
 mod vault;
 
-pub use azure::KeyVaults;
 pub use reference::Reference;
 pub use secrets::Secrets;
 pub use text::Secret;

@@ -41,6 +41,13 @@ pub(super) fn passes(error: &Error, kind: IdentityKind) -> bool {
     }
 }
 
+/// The line that was made of a failure to get a token, out of what the SDK wrapped around it; none where
+/// something else went wrong.
+pub(crate) fn line(error: &Error) -> Option<String> {
+    let own = chain(error).filter(|error| matches!(error.kind(), ErrorKind::Credential));
+    own.last().map(ToString::to_string)
+}
+
 /// What happened.
 pub(super) fn told(error: &Error, kind: IdentityKind, called: &str) -> String {
     match kind {
@@ -206,6 +213,18 @@ mod tests {
         assert!(line("Please run 'az login' to setup account.").contains("run `az login`"));
         let odd = line("secret\nTraceback");
         assert!(odd.contains("get-access-token") && !odd.contains("secret"));
+    }
+
+    #[test]
+    fn a_line_is_found_under_what_was_wrapped_around_it() {
+        let own = Error::with_message(ErrorKind::Credential, "no token for Data: why");
+        let wrapped = Error::with_error(ErrorKind::Credential, own, "will not be retried");
+        assert_eq!(line(&wrapped).unwrap(), "no token for Data: why");
+        assert_eq!(
+            line(&answered(400, None)).unwrap(),
+            "failed. secret\nTo troubleshoot"
+        );
+        assert_eq!(line(&Error::with_message(ErrorKind::Io, "x")), None);
     }
 
     #[test]

@@ -23,7 +23,8 @@ use azure_identity::{
 use tokio::sync::Mutex;
 
 use super::{
-    Bounded, Identity, IdentityKind, Proxies, azure_cli::AzureCli, failure, resource::Resource,
+    Bounded, Identity, IdentityKind, Proxies, azure_cli::AzureCli, directory::Directory, failure,
+    resource::Resource,
 };
 
 /// How long it may take to get a token, all tries together.
@@ -130,10 +131,10 @@ fn workload(identity: &Identity, called: &str) -> anyhow::Result<Arc<dyn TokenCr
         "{shown} has {} bytes: a token has 1 to {MAX_TOKEN_FILE}",
         data.len()
     );
+    let mut client_options = Bounded::options(Proxies::Used)?;
+    client_options.per_try_policies.push(Arc::new(Directory));
     let options = WorkloadIdentityCredentialOptions {
-        credential_options: ClientAssertionCredentialOptions {
-            client_options: Bounded::options(Proxies::Used)?,
-        },
+        credential_options: ClientAssertionCredentialOptions { client_options },
         client_id: Some(client_id),
         tenant_id: Some(tenant_id),
         token_file_path: Some(file.clone()),

@@ -3,14 +3,14 @@
 //! # Layout
 //! - `connection`: where the account is and how one is let in; `connection_string`: the same as one
 //!   line of settings.
-//! - `identity`: tokens of an identity; `azure_cli` and `resource` are two ways to one, `failure` is
+//! - `identity`: tokens of an identity; `azure_cli`, `directory` and `resource` are ways to one, `failure` is
 //!   what goes wrong on the way. - `bounded`: requests whose answers and whose time are bounded.
 //! - `account`: opens the store; the clients for its containers and queues.
 //! - `signature`: requests signed with an account's key. - `time`: the time as the service has it.
 //! - `trouble`: what a refusal means to a user.
 //! - `container`: what is asked of a container of blobs.
-//! - `blobs`, `records`, `queues`: the traits. - `content`: bytes of blobs on this machine;
-//!   `upload`: on their way to the service.
+//! - `blobs`, `records`, `queues`: the traits; `leases`: who has a message.
+//! - `content`: bytes of blobs on this machine; `upload`: on their way to the service.
 //! - `card`: what a message says and how it stands with it; `tickets`: messages of the service;
 //!   `wire`: what is in one; `receipt`: the proof of a lease.
 
@@ -23,8 +23,10 @@ mod connection;
 mod connection_string;
 mod container;
 mod content;
+mod directory;
 mod failure;
 mod identity;
+mod leases;
 mod queues;
 mod receipt;
 mod records;
@@ -39,4 +41,5 @@ mod wire;
 pub use account::Azure;
 pub(crate) use bounded::{Bounded, Proxies};
 pub use connection::{Access, Connection, Identity, IdentityKind, address, service_address};
+pub(crate) use failure::line as no_token;
 pub use identity::credential;

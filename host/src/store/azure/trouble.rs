@@ -59,8 +59,9 @@ impl Place {
     fn refusal(&self, status: StatusCode, code: &str) -> String {
         let what = &self.what;
         match (u16::from(status), code) {
-            (403, "AuthenticationFailed") => "the account does not accept its key or signature \
-                 (AuthenticationFailed): check the key, or until when the signature is good"
+            (403, "AuthenticationFailed") => "the account does not accept its key, signature or \
+                 token (AuthenticationFailed): check the key, until when the signature is good, or \
+                 the token's tenant and this machine's clock"
                 .to_owned(),
             (
                 403,
@@ -97,8 +98,8 @@ impl Place {
     }
 
     fn unreached(error: &Error) -> String {
-        if matches!(error.kind(), ErrorKind::Credential) {
-            return format!("no token: {}", bounded(&error.to_string()));
+        if let Some(line) = super::no_token(error) {
+            return bounded(&line);
         }
         let root = root(error);
         let lower = root.to_lowercase();
