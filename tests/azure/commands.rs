@@ -1,12 +1,16 @@
 //! The commands of the real binary over a store in an account.
 
-use std::fs;
+use std::{fs, process::Command, sync::Arc};
 
+use septet::store::{Mode, Store, SystemClock, azure::Azure};
 use serde_json::Value;
 
-use crate::support::{
-    azurite::{self, Account},
-    septet::{Ran, Workplace},
+use crate::{
+    store::backends::connection,
+    support::{
+        azurite::{self, Account},
+        septet::{Ran, Workplace},
+    },
 };
 
 /// A key that no account has.
@@ -29,10 +33,22 @@ impl Cloud {
     }
 
     pub(super) fn septet(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// The binary, ready to run here.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.place.command(arguments);
         command.env("SEPTET_STORE", "azure:Cloud");
         command.env("Cloud", self.account.connection_string());
-        command.output().unwrap().into()
+        command
+    }
+
+    /// The store, as this process sees it.
+    pub(super) async fn store(&self) -> Store {
+        let clock = Arc::new(SystemClock);
+        let opened = Azure::open(connection(&self.account), Mode::Create, clock);
+        opened.await.unwrap().store()
     }
 }
 
@@ -53,9 +69,18 @@ fn the_demo_makes_the_same_models_as_in_a_folder() {
     let demo = local.path("septet-demo");
     let store = demo.join(".septet");
     let here = local
-        .septet(&["models", "show", "penguins", "--json", "--store", store.to_str().unwrap()])
+        .septet(&[
+            "models",
+            "show",
+            "penguins",
+            "--json",
+            "--store",
+            store.to_str().unwrap(),
+        ])
         .json();
-    let there = cloud.septet(&["models", "show", "penguins", "--json"]).json();
+    let there = cloud
+        .septet(&["models", "show", "penguins", "--json"])
+        .json();
     assert_eq!(models(&here), models(&there));
     assert_eq!(models(&here).len(), 1);
     assert!(cloud.septet(&["store", "verify", "--json"]).json()["whole"] == true);
@@ -95,13 +120,16 @@ fn what_is_wrong_with_an_account_is_one_clear_line() {
         "AccountName=nobodys;AccountKey={WRONG};BlobEndpoint=https://nobodys.invalid;\
          QueueEndpoint=https://nobodys.invalid"
     ));
-    assert!(line.contains("nobodys.invalid") && line.contains("not known"), "{line}");
+    assert!(
+        line.contains("nobodys.invalid") && line.contains("not known"),
+        "{line}"
+    );
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
     let closed = format!(
-        "AccountName=a;AccountKey={WRONG};BlobEndpoint=http://127.0.0.1:{port}/a;\
-         QueueEndpoint=http://127.0.0.1:{port}/a"
+        "AccountName=abc;AccountKey={WRONG};BlobEndpoint=http://127.0.0.1:{port}/abc;\
+         QueueEndpoint=http://127.0.0.1:{port}/abc"
     );
     let line = with(&closed);
     assert!(line.contains("refused"), "{line}");

@@ -9,12 +9,18 @@
 //! - `vault`, with `vaults`: keys from Key Vault.
 //! - [`package`]: what is deployed, and the check that nothing is wrong with it.
 //! - [`commands`]: the commands of the real binary over a store in an account.
+//! - [`handed`]: messages that somebody else received and hands over; a blob in blocks.
+//! - [`durable`]: processes that are killed, and that share the work. - [`peer`]: another
+//!   implementation's clients write what Septet reads and read what it writes.
 
 mod bicep;
 mod commands;
+mod durable;
 mod emulator;
+mod handed;
 mod identity;
 mod instance;
 mod package;
+mod peer;
 mod vault;
 mod vaults;

@@ -16,7 +16,7 @@ mod disk;
 mod faults;
 mod guests;
 mod poison;
-mod process;
+pub(crate) mod process;
 mod server;
 mod stopping;
 mod together;

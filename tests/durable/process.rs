@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, ChildStdout, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -28,7 +28,7 @@ listen = \"127.0.0.1:0\"
 ";
 
 /// A process of the binary that goes on.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     stdout: Option<BufReader<ChildStdout>>,
 }
@@ -40,6 +40,11 @@ impl Process {
         if let Some(failpoint) = failpoint {
             command.env("SEPTET_FAILPOINT", failpoint);
         }
+        Self::spawn(command)
+    }
+
+    /// Starts what is ready to run.
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -50,14 +55,14 @@ impl Process {
     }
 
     /// Waits for the line that says it works; none where it ended before.
-    pub(super) fn ready(&mut self) -> Option<String> {
+    pub(crate) fn ready(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.stdout.as_mut().unwrap().read_line(&mut line).unwrap();
         (read > 0).then_some(line)
     }
 
     /// Ends it as a power cut would.
-    pub(super) fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         let _ = self.child.kill();
         self.child.wait().unwrap();
     }
@@ -71,7 +76,7 @@ impl Process {
     }
 
     /// Waits until it ends by itself; none where it does not in time.
-    pub(super) fn wait(&mut self, most: Duration) -> Option<ExitStatus> {
+    pub(crate) fn wait(&mut self, most: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + most;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -83,7 +88,7 @@ impl Process {
     }
 
     /// What it wrote on standard error, once it has ended.
-    pub(super) fn stderr(mut self) -> String {
+    pub(crate) fn stderr(mut self) -> String {
         let mut text = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         std::io::Read::read_to_string(&mut stderr, &mut text).unwrap();

@@ -20,6 +20,9 @@ use super::{
 /// How often it is looked whether all is done.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// How often queues that were empty are looked at where each look is paid for.
+const FAR_POLL: Duration = Duration::from_millis(500);
+
 /// Works until a signal, or until all is done.
 pub(crate) async fn work(origin: &Origin, work: &Work) -> anyhow::Result<()> {
     let worker = trigger(origin, &work.share).await?;
@@ -45,7 +48,10 @@ pub(crate) struct Working {
 /// The store, the stages, compiled, and who works off the queues.
 pub(crate) async fn trigger(origin: &Origin, share: &Share) -> anyhow::Result<Working> {
     let settings = &origin.settings.work;
-    let policy = settings.policy()?;
+    let mut policy = settings.policy()?;
+    if origin.account().is_some() {
+        policy.poll = FAR_POLL;
+    }
     let mut concurrency = settings.concurrency(share.concurrency, &origin.settings.limits)?;
     concurrency
         .stages

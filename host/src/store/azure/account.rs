@@ -74,7 +74,7 @@ impl Azure {
 
     /// Where it is, for a user.
     pub fn shown(&self) -> String {
-        self.account.host(&self.account.connection.blob)
+        Account::host(&self.account.connection.blob)
     }
 }
 
@@ -167,13 +167,13 @@ impl Account {
     fn place(&self, base: &Url, what: String) -> Place {
         Place {
             connection: self.connection.name.clone(),
-            host: self.host(base),
+            host: Self::host(base),
             what,
         }
     }
 
     /// The host of a service; of one that has all accounts under one host, the account too.
-    fn host(&self, base: &Url) -> String {
+    fn host(base: &Url) -> String {
         let path = base.path().trim_end_matches('/');
         let port = base.port().map(|port| format!(":{port}"));
         format!(
@@ -210,7 +210,7 @@ impl Account {
             anyhow::bail!(
                 "there is no store in {} (connection {}): it has no container {LEDGER}; \
                  `septet init` or the first run makes it",
-                self.host(&self.connection.blob),
+                Self::host(&self.connection.blob),
                 self.connection.name
             );
         }

@@ -52,7 +52,7 @@ impl Cas {
         while let Some(piece) = body.try_next().await.map_err(explain)? {
             gathered.add(&piece)?;
         }
-        let (found, content) = gathered.finish()?;
+        let (found, content) = gathered.finish();
         if found == *digest {
             return Ok(content);
         }
@@ -102,7 +102,11 @@ impl Blobs for AzureBlobs {
         }
         let from = after.map(ToString::to_string);
         let most = limit.saturating_add(1);
-        let found = self.0.container.list("", from.as_deref(), most, false).await?;
+        let found = self
+            .0
+            .container
+            .list("", from.as_deref(), most, false)
+            .await?;
         let listed = found.into_iter().filter_map(|item| {
             // What has no digest for a name was not written by us.
             let digest: Digest = item.name?.parse().ok()?;
@@ -142,7 +146,7 @@ impl BlobWriter for Writer {
     }
 
     async fn finish(self: Box<Self>) -> anyhow::Result<(Digest, u64)> {
-        let (digest, content) = self.gathered.finish()?;
+        let (digest, content) = self.gathered.finish();
         let size = content.size();
         upload::upload(&self.cas.container, &digest, &content).await?;
         // Whoever wrote it often reads it next.

@@ -10,9 +10,10 @@ use azure_core::{
 use azure_storage_blob::{
     BlobClient, BlobContainerClient,
     models::{
-        BlobClientDeleteOptions, BlobClientDownloadOptions, BlobClientGetPropertiesResultHeaders as _,
-        BlobClientSetMetadataOptions, BlobClientUploadOptions, BlobContainerClientListBlobsOptions,
-        BlobItem, BlockBlobClientCommitBlockListOptions, BlockLookupList, ListBlobsIncludeItem,
+        BlobClientDeleteOptions, BlobClientDownloadOptions,
+        BlobClientGetPropertiesResultHeaders as _, BlobClientSetMetadataOptions,
+        BlobClientUploadOptions, BlobContainerClientListBlobsOptions, BlobItem,
+        BlockBlobClientCommitBlockListOptions, BlockLookupList, ListBlobsIncludeItem,
     },
 };
 use futures_util::TryStreamExt as _;
@@ -109,7 +110,12 @@ impl Container {
     }
 
     /// Uploads a block of a blob that is not there yet.
-    pub(super) async fn stage(&self, name: &str, block: &[u8], bytes: Vec<u8>) -> anyhow::Result<()> {
+    pub(super) async fn stage(
+        &self,
+        name: &str,
+        block: &[u8],
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<()> {
         let length = bytes.len() as u64;
         let client = self.blob(name).block_blob_client();
         let staged = client.stage_block(block, length, RequestContent::from(bytes), None);
@@ -152,7 +158,11 @@ impl Container {
         };
         let mut body = result.body;
         let mut bytes = Vec::new();
-        while let Some(piece) = body.try_next().await.map_err(|error| self.explain(&error))? {
+        while let Some(piece) = body
+            .try_next()
+            .await
+            .map_err(|error| self.explain(&error))?
+        {
             let fits = bytes.len() as u64 + piece.len() as u64 <= most;
             ensure!(
                 fits,
@@ -173,7 +183,9 @@ impl Container {
     pub(super) async fn size(&self, name: &str) -> anyhow::Result<Option<u64>> {
         match self.blob(name).get_properties(None).await {
             Ok(found) => {
-                let size = found.content_length().map_err(|error| self.explain(&error))?;
+                let size = found
+                    .content_length()
+                    .map_err(|error| self.explain(&error))?;
                 Ok(Some(size.unwrap_or_default()))
             }
             Err(error) if is_missing(&error) => Ok(None),
@@ -238,7 +250,10 @@ impl Container {
         let mut pages: PageIterator<_> = pages.map_err(|error| self.explain(&error))?.into_pages();
         let mut found = Vec::new();
         while found.len() < limit {
-            let page = pages.try_next().await.map_err(|error| self.explain(&error))?;
+            let page = pages
+                .try_next()
+                .await
+                .map_err(|error| self.explain(&error))?;
             let Some(page) = page else { break };
             let page = page.into_model().map_err(|error| self.explain(&error))?;
             found.extend(page.blob_items);

@@ -9,8 +9,8 @@
 //! - `signature`: requests signed with an account's key. - `time`: the time as the service has it.
 //! - `trouble`: what a refusal means to a user.
 //! - `container`: what is asked of a container of blobs.
-//! - `blobs`, `records`, `queues`: the traits. - `content`: bytes of blobs on this machine;
-//!   `upload`: on their way to the service.
+//! - `blobs`, `records`, `queues`: the traits; `leases`: who has a message.
+//! - `content`: bytes of blobs on this machine; `upload`: on their way to the service.
 //! - `card`: what a message says and how it stands with it; `tickets`: messages of the service;
 //!   `wire`: what is in one; `receipt`: the proof of a lease.
 
@@ -27,6 +27,7 @@ mod directory;
 mod failure;
 mod identity;
 mod incoming;
+mod leases;
 mod queues;
 mod receipt;
 mod records;

@@ -16,11 +16,11 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use uuid::Uuid;
 
 use super::{
     account::Account,
     card::{self, Card, Cards, Stand, State},
+    leases::{Lease, foreign},
     receipt::Receipt,
     tickets::{Ticket, Tickets},
     wire::{self, Address},
@@ -36,9 +36,6 @@ const AT_ONCE: usize = 16;
 /// Most that one call of `receive` drops from a queue of what is dealt with.
 const DROPPED: usize = 64;
 
-/// How often others may be faster at one card before a call fails.
-const ROUNDS: usize = 16;
-
 /// Messages that this process has sent and may soon take back.
 const REMEMBERED: usize = 4096;
 
@@ -50,8 +47,8 @@ const BLUR: u64 = 2_000;
 
 /// Queues of a storage account.
 pub(super) struct AzureQueues {
-    account: Arc<Account>,
-    cards: Cards,
+    pub(super) account: Arc<Account>,
+    pub(super) cards: Cards,
     tickets: Mutex<BTreeMap<String, Arc<Tickets>>>,
     /// Orders what one process sends in one millisecond.
     sent: AtomicU64,
@@ -81,7 +78,7 @@ impl AzureQueues {
     }
 
     /// When a lease of this length ends.
-    fn until(&self, lease: Duration) -> u64 {
+    pub(super) fn until(&self, lease: Duration) -> u64 {
         self.account.now().saturating_add(millis(lease))
     }
 
@@ -105,100 +102,14 @@ impl AzureQueues {
         self.cards.write(path, &state, version).await.map(drop)
     }
 
-    /// Takes a lease for who has drawn `ticket`; none where there is nothing to be done.
-    async fn lease(
-        &self,
-        queue: &str,
-        address: &Address,
-        ticket: &Ticket,
-        (lease, adopted): (Duration, bool),
-    ) -> anyhow::Result<Lease> {
-        let path = card::path(&address.group, queue, &address.id);
-        for _ in 0..ROUNDS {
-            let Some(card) = self.cards.read(&path).await? else {
-                return Ok(Lease::Gone);
-            };
-            let now = self.account.now();
-            // A lease that came by this very message has ended, since the service gave it out again.
-            if card.state.until > now && card.state.ticket != ticket.id {
-                return Ok(Lease::Busy(Duration::from_millis(card.state.until - now)));
-            }
-            let state = State {
-                at: card.state.at,
-                sent: true,
-                count: card.state.count.saturating_add(1),
-                until: self.until(lease),
-                lease: Uuid::now_v7().to_string(),
-                adopted,
-                ticket: ticket.id.clone(),
-                pop: ticket.pop.clone(),
-            };
-            if let Some(version) = self.cards.write(&path, &state, &card.version).await? {
-                return Ok(Lease::Taken(Received {
-                    queue: queue.to_owned(),
-                    message: card.message,
-                    dequeue_count: state.count,
-                    receipt: Receipt::Card {
-                        lease: state.lease,
-                        version,
-                        ticket: state.ticket,
-                        pop: state.pop,
-                        adopted,
-                    }
-                    .to_string(),
-                }));
-            }
-        }
-        anyhow::bail!("a message of the queue {queue} is received by others again and again")
-    }
-
-    /// The card that `received` holds the lease of; none where it is lost.
-    async fn held(&self, received: &Received) -> anyhow::Result<Option<Card>> {
-        let Receipt::Card { lease, .. } = Receipt::read(&received.receipt)? else {
-            return Ok(None);
-        };
-        let message = &received.message;
-        let path = card::path(&message.group, &received.queue, &message.id);
-        let card = self.cards.read(&path).await?;
-        Ok(card.filter(|card| card.state.lease == lease))
-    }
-
-    /// Deletes the card if `received` has the lease: first as it was received, and if the lease was
-    /// renewed since, as it is now.
-    async fn finish(&self, received: &Received) -> anyhow::Result<Option<(String, String, bool)>> {
-        let Receipt::Card {
-            version,
-            ticket,
-            pop,
-            adopted,
-            ..
-        } = Receipt::read(&received.receipt)?
-        else {
-            return Ok(None);
-        };
-        let message = &received.message;
-        let path = card::path(&message.group, &received.queue, &message.id);
-        if self.cards.delete(&path, Some(&version)).await? {
-            return Ok(Some((ticket, pop, adopted)));
-        }
-        for _ in 0..ROUNDS {
-            let Some(card) = self.held(received).await? else {
-                return Ok(None);
-            };
-            if self.cards.delete(&path, Some(&card.version)).await? {
-                let State { ticket, pop, .. } = card.state;
-                return Ok(Some((ticket, pop, adopted)));
-            }
-        }
-        anyhow::bail!("the lease of a message of {} changes too fast", received.queue)
-    }
-
     /// The messages of these cards, those that are still there.
     async fn read(&self, stands: Vec<Stand>, limit: usize) -> anyhow::Result<Vec<Card>> {
         let paths = stands.into_iter().take(limit).map(|(path, _)| path);
         let read = paths.map(|path| async move { self.cards.read(&path).await });
         let read = stream::iter(read).buffered(AT_ONCE);
-        read.try_filter_map(async |card| Ok(card)).try_collect().await
+        read.try_filter_map(async |card| Ok(card))
+            .try_collect()
+            .await
     }
 
     /// Takes away a card and, if nobody has received it meanwhile, its message.
@@ -208,7 +119,9 @@ impl AzureQueues {
             && !state.adopted
             && !state.pop.is_empty()
         {
-            self.tickets(queue)?.delete(&state.ticket, &state.pop).await?;
+            self.tickets(queue)?
+                .delete(&state.ticket, &state.pop)
+                .await?;
         }
         Ok(removed)
     }
@@ -238,30 +151,6 @@ impl AzureQueues {
     }
 }
 
-/// What came of the wish to have a message.
-enum Lease {
-    Taken(Received),
-    /// Its card is gone.
-    Gone,
-    /// Another has it for so long.
-    Busy(Duration),
-}
-
-/// A message that has no card, as it is.
-fn foreign(queue: &str, body: Vec<u8>, ticket: Ticket, adopted: bool) -> Received {
-    Received {
-        queue: queue.to_owned(),
-        message: Message::new(ticket.id.clone(), body),
-        dequeue_count: ticket.count,
-        receipt: Receipt::Foreign {
-            ticket: ticket.id,
-            pop: ticket.pop,
-            adopted,
-        }
-        .to_string(),
-    }
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -280,7 +169,9 @@ impl Queues for AzureQueues {
         self.remember(queue, message);
         let created = self.cards.create(&path, queue, message, &state).await?;
         if let Some(version) = created {
-            return self.put((queue, &path), message, (state, &version), delay).await;
+            return self
+                .put((queue, &path), message, (state, &version), delay)
+                .await;
         }
         match self.cards.read(&path).await? {
             Some(card) if !card.state.sent => {
@@ -475,7 +366,11 @@ impl Queues for AzureQueues {
         for (path, state) in self.cards.list(&card::folder(group)).await? {
             let now = self.account.now();
             let lost = state.adopted && state.until.saturating_add(BLUR) < now;
-            let at: u64 = state.at.get(..15).and_then(|at| at.parse().ok()).unwrap_or(0);
+            let at: u64 = state
+                .at
+                .get(..15)
+                .and_then(|at| at.parse().ok())
+                .unwrap_or(0);
             let unsent = !state.sent && at.saturating_add(SENDING) < now;
             if !lost && !unsent {
                 continue;
@@ -495,7 +390,8 @@ impl Queues for AzureQueues {
             if let Some(version) = written {
                 let place = (card.queue.as_str(), path.as_str());
                 let stands = (state, version.as_str());
-                self.put(place, &card.message, stands, Duration::ZERO).await?;
+                self.put(place, &card.message, stands, Duration::ZERO)
+                    .await?;
                 revived += 1;
             }
         }

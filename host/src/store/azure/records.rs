@@ -52,6 +52,25 @@ impl AzureRecords {
         }
     }
 
+    /// Keys in the containers that may have some, after `after`.
+    async fn all_keys(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> anyhow::Result<Vec<String>> {
+        let mut keys = Vec::new();
+        if !prefix.starts_with(MODELS) {
+            keys = Self::keys(&self.ledger, prefix, after, limit).await?;
+        }
+        if prefix.starts_with(MODELS) || MODELS.starts_with(prefix) {
+            keys.extend(Self::keys(&self.registry, prefix, after, limit).await?);
+            keys.sort_unstable();
+            keys.truncate(limit);
+        }
+        Ok(keys)
+    }
+
     /// Keys in one container, after `after`.
     async fn keys(
         container: &Container,
@@ -61,11 +80,16 @@ impl AzureRecords {
     ) -> anyhow::Result<Vec<String>> {
         // The service lists from a name on, that included.
         let from = after.filter(|after| *after >= prefix);
-        let found = container.list(prefix, from, limit.saturating_add(1), false).await?;
+        let found = container
+            .list(prefix, from, limit.saturating_add(1), false)
+            .await?;
         let keys = found.into_iter().filter_map(|item| item.name);
         let keys = keys.filter(|key| after.is_none_or(|after| key.as_str() > after));
         // What nobody could have written as a record is none.
-        Ok(keys.filter(|key| check_key(key).is_ok()).take(limit).collect())
+        Ok(keys
+            .filter(|key| check_key(key).is_ok())
+            .take(limit)
+            .collect())
     }
 }
 
@@ -106,27 +130,29 @@ impl Records for AzureRecords {
         limit: usize,
     ) -> anyhow::Result<Vec<Entry>> {
         check_prefix(prefix)?;
-        if limit == 0 {
-            return Ok(Vec::new());
+        let (mut entries, mut after) = (Vec::new(), after.map(str::to_owned));
+        // One that is deleted between listing and reading is none; a page is full all the same where
+        // there is more, since who gets less takes it for the end.
+        while entries.len() < limit {
+            let left = limit - entries.len();
+            let keys = self.all_keys(prefix, after.as_deref(), left).await?;
+            let Some(last) = keys.last() else { break };
+            after = Some(last.clone());
+            let end = keys.len() < left;
+            let read = keys.into_iter().map(|key| async move {
+                let found = self.get(&key).await;
+                let found = found.with_context(|| format!("record {key}"))?;
+                anyhow::Ok(found.map(|value| Entry { key, value }))
+            });
+            let mut read = stream::iter(read).buffered(AT_ONCE);
+            while let Some(entry) = read.try_next().await? {
+                entries.extend(entry);
+            }
+            if end {
+                break;
+            }
         }
-        let mut keys = if prefix.starts_with(MODELS) {
-            Self::keys(&self.registry, prefix, after, limit).await?
-        } else if MODELS.starts_with(prefix) {
-            let one = Self::keys(&self.ledger, prefix, after, limit).await?;
-            let other = Self::keys(&self.registry, prefix, after, limit).await?;
-            [one, other].concat()
-        } else {
-            Self::keys(&self.ledger, prefix, after, limit).await?
-        };
-        keys.sort_unstable();
-        keys.truncate(limit);
-        // One that was deleted between listing and reading is none.
-        let read = keys.into_iter().map(|key| async move {
-            let found = self.get(&key).await.with_context(|| format!("record {key}"))?;
-            anyhow::Ok(found.map(|value| Entry { key, value }))
-        });
-        let entries = stream::iter(read).buffered(AT_ONCE);
-        entries.try_filter_map(async |entry| Ok(entry)).try_collect().await
+        Ok(entries)
     }
 
     async fn delete(&self, key: &str) -> anyhow::Result<()> {

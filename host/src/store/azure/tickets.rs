@@ -3,14 +3,12 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use azure_core::http::headers::HeaderName;
 use azure_storage_queue::{
     QueueClient,
-    models::{
-        QueueClientReceiveMessagesOptions, QueueClientSendMessageOptions, QueueMessage,
-    },
+    models::{QueueClientReceiveMessagesOptions, QueueClientSendMessageOptions, QueueMessage},
 };
-use anyhow::Context as _;
 
 use super::{
     account::Account,
@@ -53,7 +51,11 @@ impl Tickets {
 
     /// Puts a message that can be received after `delay`; its id and the key to it. The queue is
     /// made where it is missing.
-    pub(super) async fn put(&self, text: &str, delay: Duration) -> anyhow::Result<(String, String)> {
+    pub(super) async fn put(
+        &self,
+        text: &str,
+        delay: Duration,
+    ) -> anyhow::Result<(String, String)> {
         let explain = |error| self.place.explain(&error);
         let mut made = false;
         loop {
@@ -119,7 +121,11 @@ impl Tickets {
         pop: &str,
         time: Duration,
     ) -> anyhow::Result<Option<String>> {
-        match self.client.update_message(id, pop, seconds(time), None).await {
+        match self
+            .client
+            .update_message(id, pop, seconds(time), None)
+            .await
+        {
             Ok(done) => {
                 let pop = done.headers().get_optional_str(&POP_RECEIPT);
                 Ok(Some(pop.unwrap_or_default().to_owned()))
@@ -153,7 +159,7 @@ mod tests {
         for (time, whole) in [
             (Duration::ZERO, 0),
             (Duration::from_millis(1), 1),
-            (Duration::from_secs(60), 60),
+            (Duration::from_mins(1), 60),
             (Duration::from_millis(60_001), 61),
             (Duration::MAX, 604_800),
         ] {

@@ -51,7 +51,7 @@ impl Place {
         } = self;
         let told = match (error.http_status(), code(error)) {
             (Some(status), code) => self.refusal(status, code.unwrap_or_default()),
-            (None, _) => self.unreached(error),
+            (None, _) => Self::unreached(error),
         };
         anyhow!("{what} of {host} (connection {connection}): {told}")
     }
@@ -63,9 +63,14 @@ impl Place {
                  token (AuthenticationFailed): check the key, until when the signature is good, or \
                  the token's tenant and this machine's clock"
                 .to_owned(),
-            (403, "AuthorizationPermissionMismatch" | "AuthorizationFailure"
-                | "InsufficientAccountPermissions" | "AuthorizationServiceMismatch"
-                | "AuthorizationResourceTypeMismatch") => {
+            (
+                403,
+                "AuthorizationPermissionMismatch"
+                | "AuthorizationFailure"
+                | "InsufficientAccountPermissions"
+                | "AuthorizationServiceMismatch"
+                | "AuthorizationResourceTypeMismatch",
+            ) => {
                 let role = if what.starts_with("queue") {
                     "Storage Queue Data Contributor"
                 } else {
@@ -92,7 +97,7 @@ impl Place {
         }
     }
 
-    fn unreached(&self, error: &Error) -> String {
+    fn unreached(error: &Error) -> String {
         if let Some(line) = super::no_token(error) {
             return bounded(&line);
         }
@@ -164,7 +169,11 @@ mod tests {
     fn each_refusal_names_where_and_what_to_do() {
         for (status, code, part) in [
             (403, "AuthenticationFailed", "check the key"),
-            (403, "AuthorizationPermissionMismatch", "Storage Blob Data Contributor"),
+            (
+                403,
+                "AuthorizationPermissionMismatch",
+                "Storage Blob Data Contributor",
+            ),
             (401, "InvalidAuthenticationInfo", "tenant"),
             (404, "ContainerNotFound", "no such container"),
             (500, "InternalError", "500 InternalError"),
@@ -172,7 +181,10 @@ mod tests {
             let line = told(status, code);
             assert!(line.contains(part), "{line}");
             assert!(line.contains("container cas of account.blob"), "{line}");
-            assert!(line.contains("PipelineStorage") && !line.contains('\n'), "{line}");
+            assert!(
+                line.contains("PipelineStorage") && !line.contains('\n'),
+                "{line}"
+            );
         }
         let long = told(400, &"x\n".repeat(1000));
         assert!(long.len() < 1000 && !long.contains('\n'), "{long}");

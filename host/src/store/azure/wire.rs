@@ -7,10 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{
-    MAX_KEY, Message,
-    names::check_key,
-};
+use crate::store::{MAX_KEY, Message, names::check_key};
 
 /// Where our events say that they are from.
 const SOURCE: &str = "septet";
@@ -112,7 +109,7 @@ mod tests {
             Message::new("m", b"no event".to_vec()).in_group("g/1"),
             Message::new("n", *event).in_group("g/1"),
             Message::new("m", *event),
-            Message::new("m", [&event[..], &[b' '; 48 << 10]].concat()).in_group("g/1"),
+            Message::new("m", [&event[..], &vec![b' '; 48 << 10]].concat()).in_group("g/1"),
         ] {
             let text = encode(&other).unwrap();
             assert!(text.len() < 300);
@@ -133,7 +130,10 @@ mod tests {
         ] {
             assert_eq!(Address::of(body.as_bytes()), None, "{body}");
         }
-        let long = format!(r#"{{"specversion":"1.0","id":"{}","source":"septet"}}"#, "x".repeat(600));
+        let long = format!(
+            r#"{{"specversion":"1.0","id":"{}","source":"septet"}}"#,
+            "x".repeat(600)
+        );
         assert_eq!(Address::of(long.as_bytes()), None);
         assert_eq!(decode("plain text"), b"plain text");
     }
