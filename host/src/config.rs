@@ -53,7 +53,7 @@ pub(crate) fn template() -> String {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// Folder of the store.
+    /// Folder of the store, or `azure:` and the name of a connection to a storage account.
     pub(crate) store: Option<PathBuf>,
     pub(crate) run: RunSettings,
     pub(crate) ingest: IngestSettings,
@@ -168,11 +168,15 @@ impl Settings {
         let mut settings: Self = parse(&text).with_context(|| format!("in {shown}"))?;
         // Paths in the file are meant from the file's own folder, wherever the command is typed.
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        settings.store = settings.store.map(|store| match azure::named(&store) {
-            // No path, but the name of a connection.
-            Some(_) => store,
-            None => folder.join(store),
-        });
+        // An account is the same from everywhere.
+        let place = |store: PathBuf| {
+            if store.to_str().is_some_and(|store| store.starts_with("azure:")) {
+                store
+            } else {
+                folder.join(store)
+            }
+        };
+        settings.store = settings.store.map(place);
         let preprocess = &mut settings.preprocess;
         let files = preprocess.transforms.iter_mut();
         for file in files.chain(&mut preprocess.test) {

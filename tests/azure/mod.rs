@@ -4,5 +4,7 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`emulator`]: the emulator does what the other tests stand on.
+//! - [`commands`]: the commands of the real binary over a store in an account.
 
+mod commands;
 mod emulator;

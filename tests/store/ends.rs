@@ -9,7 +9,7 @@ use septet::{
 };
 
 use super::{
-    backends::{ALL, Fresh, block_on},
+    backends::{ALL, Fresh, all, block_on},
     bench::Bench,
     faults::{Fault, Faults, Then},
     stages::{Account, Instead, Stages, train},
@@ -23,7 +23,7 @@ fn worker(fresh: &Fresh, account: &Arc<Account>, policy: Policy) -> Worker {
 
 #[test]
 fn a_cancelled_run_is_at_its_end() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let fresh = fresh();
         block_on(async {
             let account: Arc<Account> = Arc::default();

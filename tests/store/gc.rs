@@ -17,7 +17,7 @@ use septet::{
 };
 
 use super::{
-    backends::{ALL, Factory, Fresh, block_on},
+    backends::{ALL, Factory, Fresh, all, block_on},
     bench,
     faults::{Fault, Faults, Then},
     stages::{Account, Instead, monitor, train},
@@ -100,7 +100,7 @@ impl Bench {
 
 #[test]
 fn what_is_needed_stays_and_what_is_not_goes() {
-    for (name, fresh) in ALL {
+    for (name, fresh) in all() {
         println!("backend {name}");
         let bench = Bench::new(fresh);
         block_on(async {
@@ -149,7 +149,7 @@ fn what_is_needed_stays_and_what_is_not_goes() {
 
 #[test]
 fn what_is_touched_when_it_is_about_to_be_deleted_stays() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let bench = Bench::new(fresh);
         block_on(async {
             let digest = bench.fresh.one.blobs.put(b"old").await.unwrap();
@@ -222,7 +222,7 @@ fn a_record_that_cannot_be_read_ends_it() {
 
 #[test]
 fn old_runs_that_nobody_needs_are_forgotten() {
-    for (name, fresh) in ALL {
+    for (name, fresh) in all() {
         println!("backend {name}");
         let bench = Bench::new(fresh);
         block_on(async {
@@ -372,7 +372,7 @@ fn a_collection_that_is_stopped_on_a_real_folder_is_finished_by_the_next() {
 
 #[test]
 fn it_runs_beside_workers() {
-    for (name, fresh) in ALL {
+    for (name, fresh) in all() {
         println!("backend {name}");
         let bench = Bench::new(fresh);
         let ended = Arc::new(AtomicBool::new(false));

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 use proptest::prelude::*;
 use septet::store::{Created, Entry, Message, Received, Store};
 
-use super::backends::{ALL, block_on};
+use super::backends::{ALL, block_on, in_account};
+use crate::support::azurite;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -252,6 +253,28 @@ proptest! {
     fn records_do_as_their_model(writes in proptest::collection::vec(write(), 1..40)) {
         for (_, fresh) in ALL {
             block_on(compare_records(&fresh().one, writes.clone()));
+        }
+    }
+}
+
+proptest! {
+    // Each step is some requests to another process.
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn queues_of_an_account_do_as_their_model(steps in proptest::collection::vec(step(), 1..40)) {
+        if azurite::is_there() {
+            let fresh = in_account();
+            block_on(compare(&fresh.one, &fresh.clock, steps));
+        }
+    }
+
+    #[test]
+    fn records_of_an_account_do_as_their_model(
+        writes in proptest::collection::vec(write(), 1..40),
+    ) {
+        if azurite::is_there() {
+            block_on(compare_records(&in_account().one, writes));
         }
     }
 }

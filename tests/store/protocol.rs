@@ -10,10 +10,11 @@ use septet::{
 };
 
 use super::{
-    backends::{ALL, Factory, Fresh, block_on},
+    backends::{ALL, Factory, Fresh, all, block_on, in_account},
     faults::{Fault, Faults, Then},
     stages::{Account, Stages, train},
 };
+use crate::support::azurite;
 
 const RESTART: Duration = Duration::from_mins(10);
 
@@ -121,7 +122,7 @@ fn undisturbed(fresh: Factory) -> (Result, usize) {
 
 #[test]
 fn an_undisturbed_run_is_whole() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let (result, count) = undisturbed(fresh);
         assert!(count > 100, "{count}");
         assert_eq!(
@@ -160,6 +161,13 @@ fn a_process_stopped_on_a_real_folder_is_recovered_from() {
 }
 
 #[test]
+fn a_process_stopped_on_a_storage_account_is_recovered_from() {
+    if azurite::is_there() {
+        check_every(in_account, 41, Then::Stop);
+    }
+}
+
+#[test]
 fn a_store_that_fails_once_at_any_step_is_got_over() {
     check_every(ALL[0].1, 1, Then::GoOn);
 }
@@ -190,7 +198,7 @@ fn a_recovery_that_is_stopped_is_recovered_from() {
 
 #[test]
 fn messages_that_come_twice_or_late_change_nothing() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let (expected, _) = undisturbed(fresh);
         let fresh = fresh();
         block_on(async {
@@ -223,7 +231,7 @@ fn messages_that_come_twice_or_late_change_nothing() {
 
 #[test]
 fn two_workers_on_one_store_do_it_once() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let (expected, _) = undisturbed(fresh);
         let fresh = fresh();
         block_on(async {

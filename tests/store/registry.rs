@@ -11,7 +11,7 @@ use septet::{
     store::{Clock, ManualClock, Store, memory},
 };
 
-use super::backends::{ALL, block_on};
+use super::backends::{all, block_on};
 
 fn version(name: &str) -> Registration {
     Registration {
@@ -64,7 +64,7 @@ fn registry(store: &Store) -> Registry {
 
 #[test]
 fn the_same_bundle_is_the_same_version() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let fresh = fresh();
         block_on(async {
             let registry = registry(&fresh.one);
@@ -346,7 +346,7 @@ fn a_broken_chain_is_an_error() {
 
 #[test]
 fn those_who_register_at_once_get_a_version_each() {
-    for (_, fresh) in ALL {
+    for (_, fresh) in all() {
         let fresh = fresh();
         block_on(async {
             let racers: Vec<_> = (0..8_usize)

@@ -49,7 +49,8 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Folder of the store: data, models, runs and queues [default: .septet, or `SEPTET_STORE`]
+    /// Folder of the store: data, models, runs and queues [default: .septet, or `SEPTET_STORE`]. Or
+    /// azure:NAME: the storage account of the connection NAME, which the environment has
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
     /// File of settings [default: septet.toml where there is one]

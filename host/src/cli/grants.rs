@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use septet::{contract::Stage, pipeline::Pipeline, stage::Capability, store::Mode};
+use septet::{contract::Stage, stage::Capability};
 use serde_json::json;
 
 use super::{output, session::Origin};
@@ -26,9 +26,9 @@ const fn scope(capability: Capability) -> &'static str {
 pub(crate) async fn grants(origin: &Origin) -> anyhow::Result<()> {
     let grants = origin.grants()?;
     // Where there is no store, nothing was used yet.
-    let usage = if origin.store().join("septet.db").exists() {
-        let local = origin.local(Mode::Existing).await?;
-        Some(Pipeline::new(local.store()).usage().await?)
+    let there = origin.account().is_some() || origin.store().join("septet.db").exists();
+    let usage = if there {
+        Some(origin.existing().await?.usage().await?)
     } else {
         None
     };

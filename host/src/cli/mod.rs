@@ -19,6 +19,7 @@ mod aliases;
 pub(crate) mod args;
 mod azure;
 mod azure_secrets;
+mod azure_store;
 mod data;
 mod dataset;
 mod demo;

@@ -8,12 +8,12 @@ use septet::{
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunRequest, RunState, Status},
     stage::{Capability, Grants, Shipped, StageExecutor},
-    store::{Access, Local, Mode, Store, SystemClock, azure::Azure},
+    store::{Access, Local, Mode, Store},
     trigger::Once,
 };
 
-use super::{args::Global, drawing::Drawing};
-use crate::config::{Environment, Settings, azure};
+use super::{args::Global, azure_store, drawing::Drawing};
+use crate::config::{Environment, Settings};
 
 /// Where a command's words come from: flags, settings, environment, in this order of weight.
 pub(crate) struct Origin {
@@ -23,7 +23,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The folder of the store.
+    /// The folder of the store, or `azure:` and the name of a connection.
     pub(crate) fn store(&self) -> PathBuf {
         let flag = self.global.store.as_ref();
         let chosen = flag
@@ -65,6 +65,19 @@ impl Origin {
         Ok(Arc::new(stages))
     }
 
+    /// The connection of the store's account; none where the store is in a folder.
+    pub(crate) fn account(&self) -> Option<String> {
+        azure_store::named(&self.store()).map(str::to_owned)
+    }
+
+    /// The store, wherever it is.
+    pub(crate) async fn open(&self, mode: Mode) -> anyhow::Result<Store> {
+        match self.account() {
+            Some(name) => azure_store::open(self, &name, mode).await,
+            None => Ok(self.local(mode).await?.store()),
+        }
+    }
+
     /// The store's folder, opened with the key that is set, if any.
     pub(crate) async fn local(&self, mode: Mode) -> anyhow::Result<Local> {
         let access = Access {
@@ -72,25 +85,6 @@ impl Origin {
             ..Access::from(mode)
         };
         Local::open(&self.store(), access).await
-    }
-
-    /// The store in a storage account, where one is named.
-    pub(crate) async fn azure(&self, mode: Mode) -> anyhow::Result<Option<Azure>> {
-        let path = self.store();
-        let Some(name) = azure::named(&path) else {
-            return Ok(None);
-        };
-        let connection = azure::connection(name)?;
-        let opened = Azure::open(connection, mode, Arc::new(SystemClock)).await?;
-        Ok(Some(opened))
-    }
-
-    /// The store that is named, of whichever kind.
-    async fn open(&self, mode: Mode) -> anyhow::Result<Store> {
-        match self.azure(mode).await? {
-            Some(azure) => Ok(azure.store()),
-            None => Ok(self.local(mode).await?.store()),
-        }
     }
 
     /// The store alone, which must be there.

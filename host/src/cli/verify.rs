@@ -17,13 +17,18 @@ use super::{output, session::Origin};
 pub(crate) async fn verify(origin: &Origin) -> anyhow::Result<()> {
     let begun = Instant::now();
     let path = origin.store();
-    let local = origin.local(Mode::Existing).await?;
-    let damage = local.check().await?;
+    let (store, damage) = if origin.account().is_some() {
+        // The account looks after its own files.
+        (origin.open(Mode::Existing).await?, Vec::new())
+    } else {
+        let local = origin.local(Mode::Existing).await?;
+        (local.store(), local.check().await?)
+    };
     let embedded: BTreeSet<Digest> = EMBEDDED
         .iter()
         .map(|(_, bytes)| Digest::of(bytes))
         .collect();
-    let looked = Pipeline::new(local.store()).verify(&embedded).await;
+    let looked = Pipeline::new(store).verify(&embedded).await;
     let mut verified = match looked {
         Ok(verified) => verified,
         // What can't be read in a damaged file is told by what is wrong with the file.

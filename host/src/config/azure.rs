@@ -8,7 +8,7 @@ use std::{
     env,
     ffi::OsString,
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -49,11 +49,6 @@ const OTHERS: [&str; 2] = ["managedIdentityObjectId", "managedIdentityClientId"]
 
 /// The variables of the process.
 type Variables = Vec<(OsString, OsString)>;
-
-/// The name of a connection, where a store is named by one: `azure:NAME`.
-pub(crate) fn named(store: &Path) -> Option<&str> {
-    store.to_str()?.strip_prefix("azure:")
-}
 
 /// The connection `name`.
 pub(crate) fn connection(name: &str) -> anyhow::Result<Connection> {
