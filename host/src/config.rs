@@ -208,6 +208,11 @@ fn parse(text: &str) -> anyhow::Result<Settings> {
     })
 }
 
+/// The program that is running.
+pub(crate) fn running() -> anyhow::Result<PathBuf> {
+    env::current_exe().context("the running program can't be found: name it with --binary")
+}
+
 /// What is read of the process's environment.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {

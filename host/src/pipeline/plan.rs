@@ -72,6 +72,21 @@ fn plan_rounds(run: &RunState, plan: &mut Plan) {
     plan.complete = true;
 }
 
+/// The stages whose invocations may be asked for where a commit of `stage` is published, besides
+/// attempts of its own: whoever publishes for a stage must be able to send to their queues.
+pub const fn follows(stage: Stage) -> &'static [Stage] {
+    match stage {
+        Stage::Ingest => &[Stage::Preprocess, Stage::Infer],
+        Stage::Preprocess => &[Stage::Train],
+        Stage::Train => &[Stage::Evaluate],
+        // An alias that was moved meanwhile: the candidate is compared with the new champion.
+        Stage::Evaluate => &[Stage::Deploy],
+        Stage::Deploy => &[Stage::Evaluate],
+        Stage::Infer => &[Stage::Monitor],
+        Stage::Monitor => &[],
+    }
+}
+
 /// The commit, or one more invocation that is due.
 fn await_commit<'a>(
     run: &'a RunState,
@@ -266,4 +281,112 @@ fn optional(run: &RunState, stage: Stage, unit: u32, name: &str) -> Option<Artif
 fn bundle(run: &RunState) -> anyhow::Result<Artifact> {
     let model = run.request.model.as_ref();
     Ok(model.context("the run has no model")?.version.artifact())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        sync::Arc,
+    };
+
+    use super::*;
+    use crate::{
+        contract::{Digest, Outcome, Proposal},
+        pipeline::{AliasResult, Change, Ending, RunRequest, Source},
+    };
+
+    fn request(kind: RunKind) -> RunRequest {
+        let part = |label: &str| Source {
+            label: label.to_owned(),
+            artifact: Artifact {
+                name: "source".to_owned(),
+                digest: Digest::of(label.as_bytes()),
+                size: 1,
+                media_type: String::new(),
+            },
+        };
+        RunRequest {
+            kind,
+            name: "m".to_owned(),
+            sources: vec![part("a"), part("b")],
+            parameters: BTreeMap::new(),
+            seed: 0,
+            components: BTreeMap::new(),
+            model: None,
+            transforms: Vec::new(),
+            created: String::new(),
+            tests: 0,
+            declared: None,
+            pinned: super::super::run::Pinned::default(),
+            trace: None,
+        }
+    }
+
+    fn done(invocation: &Invocation) -> Commit {
+        let digest = Digest::of(b"");
+        let proposal = Proposal {
+            model: "m".to_owned(),
+            bundle: digest,
+            summary: "{}".to_owned(),
+            change: None,
+        };
+        let proposals = match invocation.stage {
+            Stage::Deploy => vec![proposal],
+            _ => Vec::new(),
+        };
+        Commit {
+            invocation: invocation.clone(),
+            component: digest,
+            inputs: Vec::new(),
+            work: digest,
+            ending: Ending::Ok(Outcome::default()),
+            messages: Vec::new(),
+            proposals,
+            aliases: Vec::new(),
+            used: BTreeMap::new(),
+            cached: None,
+            seconds: 0.0,
+            peak_memory_bytes: 0,
+            attempt: 1,
+            started: String::new(),
+            finished: String::new(),
+        }
+    }
+
+    /// A run to its end, with every alias lost but the last: what was asked for where, by stage.
+    fn walk(kind: RunKind, seen: &mut BTreeSet<(Stage, Stage)>) {
+        let mut run = RunState::new("r".to_owned(), Arc::new(request(kind)));
+        let mut due = plan(&run).due;
+        assert!(due.iter().all(|first| first.stage == Stage::Ingest));
+        for _ in 0..100 {
+            let Some(next) = due.pop() else { break };
+            run.add_commit(done(&next));
+            if next.stage == Stage::Deploy {
+                run.add_change(Change {
+                    invocation: next.clone(),
+                    model: "m".to_owned(),
+                    version: 1,
+                    alias: Some(("champion".to_owned(), AliasResult::Lost { current: None })),
+                    refused: None,
+                });
+            }
+            due = plan(&run).due;
+            let others = due.iter().filter(|other| other.stage != Stage::Ingest);
+            seen.extend(others.map(|other| (next.stage, other.stage)));
+        }
+        assert!(plan(&run).complete);
+    }
+
+    #[test]
+    fn what_may_follow_is_what_follows() {
+        let mut seen = BTreeSet::new();
+        for kind in [RunKind::Train, RunKind::Predict, RunKind::Monitor] {
+            walk(kind, &mut seen);
+        }
+        let table = Stage::ALL
+            .into_iter()
+            .flat_map(|stage| follows(stage).iter().map(move |next| (stage, *next)));
+        assert_eq!(seen, table.collect());
+    }
 }

@@ -134,7 +134,7 @@ impl RunState {
     }
 
     /// What the registry refused came to nothing, although the stage did what it could.
-    fn add_change(&mut self, change: Change) {
+    pub(super) fn add_change(&mut self, change: Change) {
         if let Some(reason) = &change.refused {
             let commits = self.slots.values_mut().filter_map(|s| s.commit.as_mut());
             let commit = commits

@@ -29,7 +29,7 @@ The settings (--config, else septet.toml) go into every app: paths of files and 
 
 Examples:
   septet azure package --out azure --binary dist/septet
-  septet azure package --out azure --binary dist/septet --zip --train job
+  septet azure package --out azure --binary dist/septet --train job
   septet azure check azure")]
 pub(crate) struct Package {
     /// New or empty folder for the package
@@ -51,9 +51,6 @@ pub(crate) struct Package {
     /// Newest glibc that the shipped septet may ask for
     #[arg(long, value_name = "VERSION", default_value = septet::package::azure::GLIBC)]
     pub(crate) glibc: String,
-    /// Write a zip file beside each app: the same bytes each time, and the run bit is in it
-    #[arg(long)]
-    pub(crate) zip: bool,
     /// An app setting whose value is a secret of the package's Key Vault; with @APP,… for these
     /// apps only; may be given many times
     #[arg(long = "secret", value_name = "SETTING=SECRET[@APP,…]")]
@@ -90,6 +87,9 @@ pub(crate) struct Check {
     /// The folder that `septet azure package` wrote
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
+    /// Newest glibc that the shipped septet may ask for
+    #[arg(long, value_name = "VERSION", default_value = septet::package::azure::GLIBC)]
+    pub(crate) glibc: String,
     /// Folder with published JSON schemas: host.json, function.json
     #[arg(long, value_name = "DIR")]
     pub(crate) schemas: Option<PathBuf>,
