@@ -170,7 +170,10 @@ impl Settings {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         // An account is the same from everywhere.
         let place = |store: PathBuf| {
-            if store.to_str().is_some_and(|store| store.starts_with("azure:")) {
+            if store
+                .to_str()
+                .is_some_and(|store| store.starts_with("azure:"))
+            {
                 store
             } else {
                 folder.join(store)

@@ -47,9 +47,18 @@ fn the_demo_makes_the_same_models_as_in_a_folder() {
     let demo = local.path("septet-demo");
     let store = demo.join(".septet");
     let here = local
-        .septet(&["models", "show", "penguins", "--json", "--store", store.to_str().unwrap()])
+        .septet(&[
+            "models",
+            "show",
+            "penguins",
+            "--json",
+            "--store",
+            store.to_str().unwrap(),
+        ])
         .json();
-    let there = cloud.septet(&["models", "show", "penguins", "--json"]).json();
+    let there = cloud
+        .septet(&["models", "show", "penguins", "--json"])
+        .json();
     println!("{here:#}\n{there:#}");
     assert_eq!(models(&here), models(&there));
     assert!(cloud.septet(&["store", "verify", "--json"]).json()["whole"] == true);
@@ -85,9 +94,14 @@ fn what_is_wrong_with_an_account_is_one_clear_line() {
     assert!(line.contains("check the key"), "{line}");
     let line = with(&connection.replace(&cloud.account.name, "nobody"));
     assert!(line.contains("nobody"), "{line}");
-    let line = with("DefaultEndpointsProtocol=https;AccountName=nobodys;AccountKey=d3Jvbmc=;\
-                     BlobEndpoint=https://nobodys.invalid;QueueEndpoint=https://nobodys.invalid");
-    assert!(line.contains("nobodys.invalid") && line.contains("not known"), "{line}");
+    let line = with(
+        "DefaultEndpointsProtocol=https;AccountName=nobodys;AccountKey=d3Jvbmc=;\
+                     BlobEndpoint=https://nobodys.invalid;QueueEndpoint=https://nobodys.invalid",
+    );
+    assert!(
+        line.contains("nobodys.invalid") && line.contains("not known"),
+        "{line}"
+    );
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);

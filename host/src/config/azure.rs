@@ -4,14 +4,7 @@
 //! identity. `AzureWebJobs` before the name wins, and a section `ConnectionStrings` wins over both. The
 //! case of a variable's name does not count, and `:` is as good as `__`. No error has any value.
 
-use std::{
-    env,
-    ffi::OsString,
-    ops::RangeInclusive,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{env, ffi::OsString, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use septet::{

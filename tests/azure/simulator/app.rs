@@ -39,9 +39,8 @@ pub(crate) fn span(text: &str) -> Duration {
 
 impl App {
     pub(crate) fn read(root: &Path) -> Self {
-        let json = |path: &Path| -> Value {
-            serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-        };
+        let json =
+            |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
         let host = json(&root.join("host.json"));
         assert_eq!(host["version"], "2.0");
         let custom = &host["customHandler"]["description"];
@@ -69,7 +68,10 @@ impl App {
             root: root.to_owned(),
             // Relative to the app; as it is where it is absolute.
             executable: root.join(path),
-            arguments: arguments.iter().map(|a| a.as_str().unwrap().to_owned()).collect(),
+            arguments: arguments
+                .iter()
+                .map(|a| a.as_str().unwrap().to_owned())
+                .collect(),
             working: root.join(working),
             timeout: span(host["functionTimeout"].as_str().unwrap_or("00:05:00")),
             queues: Queues {

@@ -19,7 +19,10 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let named = |(own, _): &&(String, String)| own.eq_ignore_ascii_case(name);
-        self.headers.iter().find(named).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(named)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -104,7 +107,10 @@ pub(crate) fn read(stream: TcpStream) -> std::io::Result<Answer> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
     let status = status.ok_or_else(broken)?;
     let mut headers = Vec::new();
     loop {
@@ -115,7 +121,11 @@ pub(crate) fn read(stream: TcpStream) -> std::io::Result<Answer> {
         };
         headers.push((name.to_owned(), value.to_owned()));
     }
-    let mut answer = Answer { status, headers, body: Vec::new() };
+    let mut answer = Answer {
+        status,
+        headers,
+        body: Vec::new(),
+    };
     if answer.header("transfer-encoding").is_some() {
         loop {
             line.clear();
@@ -129,7 +139,9 @@ pub(crate) fn read(stream: TcpStream) -> std::io::Result<Answer> {
             answer.body.extend_from_slice(&piece[..size]);
         }
     }
-    let length = answer.header("content-length").and_then(|length| length.parse().ok());
+    let length = answer
+        .header("content-length")
+        .and_then(|length| length.parse().ok());
     answer.body = vec![0; length.unwrap_or_default()];
     reader.read_exact(&mut answer.body)?;
     Ok(answer)

@@ -24,7 +24,9 @@ pub(crate) fn encode(value: &Bound) -> Value {
 pub(crate) fn body(function: &str, data: &[(&str, Bound)], metadata: &[(&str, Bound)]) -> Value {
     let all = |values: &[(&str, Bound)]| -> Map<String, Value> {
         let values = values.iter();
-        values.map(|(name, value)| ((*name).to_owned(), encode(value))).collect()
+        values
+            .map(|(name, value)| ((*name).to_owned(), encode(value)))
+            .collect()
     };
     let mut metadata = all(metadata);
     metadata.retain(|name, _| !name.to_ascii_lowercase().ends_with("trigger"));
@@ -38,13 +40,20 @@ pub(crate) fn body(function: &str, data: &[(&str, Bound)], metadata: &[(&str, Bo
 
 #[test]
 fn the_published_vectors() {
-    assert_eq!(encode(&Bound::Json(json!("stringTest"))), json!("\"stringTest\""));
+    assert_eq!(
+        encode(&Bound::Json(json!("stringTest"))),
+        json!("\"stringTest\"")
+    );
     assert_eq!(encode(&Bound::Json(json!(4))), json!("4"));
-    assert_eq!(encode(&Bound::Bytes(br#"{"job":1}"#.to_vec())), json!("eyJqb2IiOjF9"));
+    assert_eq!(
+        encode(&Bound::Bytes(br#"{"job":1}"#.to_vec())),
+        json!("eyJqb2IiOjF9")
+    );
     // A queue message whose data type is string.
     let text = Bound::Json(json!(r#"{"job":1}"#));
     assert_eq!(encode(&text), json!("\"{\\\"job\\\":1}\""));
-    let timer = json!({"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false});
+    let timer =
+        json!({"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false});
     let whole = body(
         "azure",
         &[("timer", Bound::Json(timer.clone()))],

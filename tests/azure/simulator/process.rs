@@ -54,7 +54,11 @@ impl Strikes {
                     self.0.clear();
                 }
                 self.0.push(now);
-                if self.0.len() < STRIKES { Verdict::Again } else { Verdict::Down }
+                if self.0.len() < STRIKES {
+                    Verdict::Again
+                } else {
+                    Verdict::Down
+                }
             }
         }
     }
@@ -79,6 +83,8 @@ struct State {
     verdict: Option<Verdict>,
     /// The instance is lost or stopped: nothing is started any more.
     over: bool,
+    /// The instance is lost with its handler.
+    together: bool,
 }
 
 impl Host {
@@ -98,6 +104,7 @@ impl Host {
                 starts: 0,
                 verdict: None,
                 over: false,
+                together: false,
             }),
             lines: Arc::default(),
         };
@@ -117,7 +124,10 @@ impl Host {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0
+            .state
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// What the handler has printed so far, on both outputs.
@@ -135,7 +145,13 @@ impl Host {
     }
 
     fn spawn(&self, state: &mut State) {
-        let Inner { app, port, settings, lines, .. } = self.0.as_ref();
+        let Inner {
+            app,
+            port,
+            settings,
+            lines,
+            ..
+        } = self.0.as_ref();
         let port = port.to_string();
         let mut child = Command::new(&app.executable)
             .args(&app.arguments)
@@ -175,9 +191,14 @@ impl Host {
         loop {
             thread::sleep(Duration::from_millis(10));
             let mut state = self.state();
-            let Some(child) = &mut state.child else { return };
-            let Ok(Some(status)) = child.try_wait() else { continue };
-            if state.over {
+            let Some(child) = &mut state.child else {
+                return;
+            };
+            let Ok(Some(status)) = child.try_wait() else {
+                continue;
+            };
+            if state.over || state.together {
+                state.over = true;
                 return;
             }
             let verdict = state.strikes.judge(code(status), Instant::now());
@@ -222,6 +243,8 @@ impl Host {
                 }
             }
             Err(error) => {
+                // Until it is seen whether the process is still there.
+                thread::sleep(Duration::from_millis(100));
                 use std::io::ErrorKind::{TimedOut, WouldBlock};
                 if matches!(error.kind(), TimedOut | WouldBlock) {
                     self.kill();
@@ -261,6 +284,11 @@ impl Host {
         }
     }
 
+    /// When the handler dies, its machine is gone too.
+    pub(crate) fn lose_together(&self) {
+        self.state().together = true;
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.state().over
     }
@@ -274,7 +302,10 @@ fn code(status: ExitStatus) -> Option<i32> {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let state = self
+            .state
+            .get_mut()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(child) = &mut state.child {
             let _ = child.kill();
             let _ = child.wait();

@@ -52,7 +52,10 @@ impl Drop for Listener {
 impl Listener {
     /// Listens to the queue of `function` until it is dropped or the instance is over.
     pub(crate) fn start(host: &Host, storage: &Storage, function: &str) -> Self {
-        let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new(Counts::default()));
+        let (stop, counts) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(Counts::default()),
+        );
         let trigger = host.app().trigger(function);
         let queue = trigger["queueName"].as_str().unwrap().to_owned();
         let (host, storage, function) = (host.clone(), storage.clone(), function.to_owned());
@@ -72,7 +75,8 @@ impl Listener {
                 for message in found {
                     let now = counts.running.fetch_add(1, Ordering::SeqCst) + 1;
                     counts.most.fetch_max(now, Ordering::SeqCst);
-                    let (host, storage, counts) = (host.clone(), storage.clone(), Arc::clone(&counts));
+                    let (host, storage, counts) =
+                        (host.clone(), storage.clone(), Arc::clone(&counts));
                     let (queue, function) = (queue.clone(), function.clone());
                     thread::spawn(move || {
                         process(&host, &storage, (&queue, &function), message, &counts);
@@ -106,8 +110,8 @@ fn process(
     let invocation = payload(host, function, &message);
     let (done, renewing) = mpsc::channel::<()>();
     let outcome = thread::scope(|scope| {
-        let renewed = scope.spawn(|| {
-            let mut message = message.clone();
+        let mut message = message.clone();
+        let renewed = scope.spawn(move || {
             while renewing.recv_timeout(RENEWED) == Err(mpsc::RecvTimeoutError::Timeout) {
                 storage.hide(queue, &mut message, HIDDEN);
             }
@@ -149,7 +153,10 @@ pub(crate) fn payload(host: &Host, function: &str, message: &Message) -> serde_j
         ("DequeueCount", Bound::Json(json!(message.count))),
         ("Id", Bound::Json(json!(message.id))),
         ("PopReceipt", Bound::Json(json!(message.receipt))),
-        ("queueTrigger", Bound::Json(json!(String::from_utf8_lossy(message.text.as_bytes())))),
+        (
+            "queueTrigger",
+            Bound::Json(json!(String::from_utf8_lossy(message.text.as_bytes()))),
+        ),
     ];
     body(function, &[(name, data)], &metadata)
 }

@@ -6,7 +6,10 @@ use serde_json::Value;
 /// What became of an invocation.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Outcome {
-    Succeeded { logs: Vec<String>, outputs: Value },
+    Succeeded {
+        logs: Vec<String>,
+        outputs: Value,
+    },
     /// Body and logs are discarded; here they are kept for the test to look at.
     Failed(String),
     /// Nothing ever comes of it, until the function's time is over.
@@ -66,12 +69,19 @@ fn answers_are_judged_as_the_host_does() {
         assert_eq!(judge(200, json, body.as_bytes()), Outcome::Hangs);
     }
     for (status, kind, body) in [
-        (500, json, r#"{"Outputs":{},"Logs":["lost"],"ReturnValue":null}"#),
+        (
+            500,
+            json,
+            r#"{"Outputs":{},"Logs":["lost"],"ReturnValue":null}"#,
+        ),
         (200, json, "hello"),
         (200, Some("text/plain"), "{}"),
         (404, json, ""),
     ] {
-        assert!(matches!(judge(status, kind, body.as_bytes()), Outcome::Failed(_)));
+        assert!(matches!(
+            judge(status, kind, body.as_bytes()),
+            Outcome::Failed(_)
+        ));
     }
     let body = br#"{"Outputs":{},"Logs":["a","b"],"ReturnValue":null}"#;
     let Outcome::Succeeded { logs, .. } = judge(200, json, body) else {

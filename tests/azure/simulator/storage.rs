@@ -51,7 +51,10 @@ impl Storage {
         ] {
             query.append_pair(name, value);
         }
-        Self { account, signature: query.finish() }
+        Self {
+            account,
+            signature: query.finish(),
+        }
     }
 
     pub(crate) fn connection_string(&self) -> String {
@@ -69,7 +72,11 @@ impl Storage {
     /// Makes a queue.
     pub(crate) fn make_queue(&self, queue: &str) {
         let answer = self.ask("queue", "PUT", queue, "", b"");
-        assert!(matches!(answer.status, 201 | 204 | 409), "{}", answer.text());
+        assert!(
+            matches!(answer.status, 201 | 204 | 409),
+            "{}",
+            answer.text()
+        );
     }
 
     /// Puts a message: `text` is what is on the wire.
@@ -95,12 +102,17 @@ impl Storage {
     pub(crate) fn peek(&self, queue: &str) -> Vec<Message> {
         let query = "peekonly=true&numofmessages=32";
         let answer = self.ask("queue", "GET", &format!("{queue}/messages"), query, b"");
-        if answer.status == 404 { Vec::new() } else { messages(&answer.text()) }
+        if answer.status == 404 {
+            Vec::new()
+        } else {
+            messages(&answer.text())
+        }
     }
 
     pub(crate) fn delete(&self, queue: &str, message: &Message) -> bool {
         let path = format!("{queue}/messages/{}", message.id);
-        let receipt: String = url::form_urlencoded::byte_serialize(message.receipt.as_bytes()).collect();
+        let receipt: String =
+            url::form_urlencoded::byte_serialize(message.receipt.as_bytes()).collect();
         let query = format!("popreceipt={receipt}");
         self.ask("queue", "DELETE", &path, &query, b"").status == 204
     }
@@ -108,7 +120,8 @@ impl Storage {
     /// Hides a message for so long from now; its new receipt is the message's.
     pub(crate) fn hide(&self, queue: &str, message: &mut Message, seconds: u64) -> bool {
         let path = format!("{queue}/messages/{}", message.id);
-        let receipt: String = url::form_urlencoded::byte_serialize(message.receipt.as_bytes()).collect();
+        let receipt: String =
+            url::form_urlencoded::byte_serialize(message.receipt.as_bytes()).collect();
         let query = format!("popreceipt={receipt}&visibilitytimeout={seconds}");
         let answer = self.ask("queue", "PUT", &path, &query, b"");
         if let Some(receipt) = answer.header("x-ms-popreceipt") {
@@ -124,7 +137,10 @@ impl Storage {
         let answer = self.ask("blob", "PUT", &format!("{container}/{name}"), "", bytes);
         assert_eq!(answer.status, 201, "{}", answer.text());
         let etag = answer.header("etag").unwrap().to_owned();
-        (format!("{}/{container}/{name}", self.account.endpoint("blob")), etag)
+        (
+            format!("{}/{container}/{name}", self.account.endpoint("blob")),
+            etag,
+        )
     }
 }
 

@@ -47,6 +47,7 @@ impl Timer {
 /// The invocation for a tick, as it was captured from a host.
 pub(crate) fn payload(host: &Host, function: &str) -> serde_json::Value {
     let name = host.app().trigger(function)["name"].as_str().unwrap();
-    let timer = json!({"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false});
+    let timer =
+        json!({"Schedule": {"AdjustForDST": true}, "ScheduleStatus": null, "IsPastDue": false});
     body(function, &[(name, Bound::Json(timer))], &[])
 }
