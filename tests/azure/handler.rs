@@ -231,7 +231,7 @@ fn every_kind_of_payload_is_understood() {
     let before = here.reasons("ingest").len();
     let gone = url.replace("penguins.csv", "gone.csv");
     for (url, etag, told) in [
-        (&gone, &etag, "not there"),
+        (&gone, &etag, "deleted"),
         (&url, &"0x0".to_owned(), "written again"),
     ] {
         let lines = logs(here.message("ingest", event(url, etag).to_string().as_bytes()));

@@ -20,7 +20,8 @@ use std::{
 use crate::hosts::oracles::{installed, npm, workspace};
 
 /// Every account's key. It protects nothing.
-const KEY: &str = "c2VwdGV0LXRlc3Qta2V5";
+const KEY: &str =
+    "c2VwdGV0LXRlc3Qta2V5LXNlcHRldC10ZXN0LWtleS1zZXB0ZXQtdGVzdC1rZXktc2VwdGV0LXRlc3Qta2V5IQ==";
 
 /// Accounts that one process has. All of them are in one environment variable.
 const ACCOUNTS: usize = 250;

@@ -274,16 +274,6 @@ impl Host {
         }
     }
 
-    /// The whole instance is gone, as when its machine is taken away.
-    pub(crate) fn lose(&self) {
-        let mut state = self.state();
-        state.over = true;
-        if let Some(child) = &mut state.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-
     /// When the handler dies, its machine is gone too.
     pub(crate) fn lose_together(&self) {
         self.state().together = true;

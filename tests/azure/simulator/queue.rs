@@ -94,7 +94,7 @@ fn process(
     host: &Host,
     storage: &Storage,
     (queue, function): (&str, &str),
-    mut message: Message,
+    message: Message,
     counts: &Counts,
 ) {
     let settings = &host.app().queues;
@@ -109,7 +109,7 @@ fn process(
     }
     let invocation = payload(host, function, &message);
     let (done, renewing) = mpsc::channel::<()>();
-    let outcome = thread::scope(|scope| {
+    let (outcome, mut message) = thread::scope(|scope| {
         let mut message = message.clone();
         let renewed = scope.spawn(move || {
             while renewing.recv_timeout(RENEWED) == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -119,8 +119,7 @@ fn process(
         });
         let outcome = host.invoke(function, &invocation, None);
         drop(done);
-        message = renewed.join().unwrap();
-        outcome
+        (outcome, renewed.join().unwrap())
     });
     // A lost instance does nothing any more: the message stays hidden for its ten minutes.
     if host.is_over() {
