@@ -126,9 +126,10 @@ pub fn precompile(components: &[ToShip<'_>], folder: &Path) -> anyhow::Result<Ve
 }
 
 const fn trust(embedded: bool) -> Trust {
-    match embedded {
-        true => Trust::Trusted,
-        false => Trust::Guarded,
+    if embedded {
+        Trust::Trusted
+    } else {
+        Trust::Guarded
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn handle(mut origin: Origin) -> anyhow::Result<()> {
         policy,
         http: http.clone(),
     };
-    let handler = Handler::new(app, Box::new(opener), http, stop);
+    let handler = Handler::new(app, Box::new(opener), &http, stop);
     handler.serve(listener).await
 }
 
