@@ -4,6 +4,8 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`bicep`]: the files of Bicep are such.
+//! - [`simulator`]: the Functions host; [`handler`]: what it may send to the real binary; [`seven`]: the
+//!   demo as seven apps.
 //! - [`emulator`]: the emulator does what the other tests stand on.
 //! - `identity`, with `instance`: a store behind a managed identity.
 //! - `vault`, with `vaults`: keys from Key Vault.
@@ -18,9 +20,12 @@ mod commands;
 mod durable;
 mod emulator;
 mod handed;
+mod handler;
 mod identity;
 mod instance;
 mod package;
 mod peer;
+mod seven;
+mod simulator;
 mod vault;
 mod vaults;

@@ -4,14 +4,7 @@
 //! identity. `AzureWebJobs` before the name wins, and a section `ConnectionStrings` wins over both. The
 //! case of a variable's name does not count, and `:` is as good as `__`. No error has any value.
 
-use std::{
-    env,
-    ffi::OsString,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{env, ffi::OsString, ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use septet::{
@@ -49,11 +42,6 @@ const OTHERS: [&str; 2] = ["managedIdentityObjectId", "managedIdentityClientId"]
 
 /// The variables of the process.
 type Variables = Vec<(OsString, OsString)>;
-
-/// The name of a connection, where a store is named by one: `azure:NAME`.
-pub(crate) fn named(store: &Path) -> Option<&str> {
-    store.to_str()?.strip_prefix("azure:")
-}
 
 /// The connection `name`.
 pub(crate) fn connection(name: &str) -> anyhow::Result<Connection> {

@@ -14,6 +14,7 @@ use septet::{
 };
 
 use super::super::{
+    azure_store,
     lines::Lines,
     session::Origin,
     wanted::{self, Wants},
@@ -49,7 +50,7 @@ pub(crate) async fn handle(mut origin: Origin) -> anyhow::Result<()> {
         policy,
         http: http.clone(),
     };
-    let handler = Handler::new(app, Box::new(opener), http, stop);
+    let handler = Handler::new(app, Box::new(opener), &http, stop);
     handler.serve(listener).await
 }
 
@@ -65,12 +66,15 @@ struct Opener {
 #[async_trait]
 impl Open for Opener {
     async fn open(&self) -> anyhow::Result<Opened> {
-        let azure = self.origin.azure(Mode::Create).await?.map(Arc::new);
-        let session = match &azure {
-            Some(azure) => self.origin.session_of(azure.store())?,
-            None => self.origin.session(Mode::Create).await?,
+        let origin = self.origin.as_ref();
+        let (store, incoming) = match origin.account() {
+            Some(name) => {
+                let azure = Arc::new(azure_store::account(origin, &name, Mode::Create).await?);
+                (azure.store(), Some(azure as Arc<dyn Incoming>))
+            }
+            None => (origin.open(Mode::Create).await?, None),
         };
-        let session = Arc::new(session);
+        let session = Arc::new(origin.session_of(store)?);
         let stages = Arc::clone(&session.stages);
         let worker = Worker::new(
             session.pipeline.clone(),
@@ -81,7 +85,7 @@ impl Open for Opener {
             worker: worker.with_policy(self.policy),
             stages,
             requests: Arc::new(Wants::new(Arc::clone(&self.origin), session)),
-            incoming: azure.map(|azure| azure as Arc<dyn Incoming>),
+            incoming,
             containers: self.containers.clone(),
             timers: self.timers.clone(),
             http: self.http.clone(),

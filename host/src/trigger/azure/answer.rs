@@ -12,7 +12,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 
 /// The invocation is done. `outputs` are by name, for HTTP alone.
-pub(super) fn done(outputs: Map<String, Value>, logs: Vec<String>) -> Response {
+pub(super) fn done(outputs: &Map<String, Value>, logs: &[String]) -> Response {
     let told = json!({"Outputs": outputs, "Logs": logs, "ReturnValue": null});
     json_of(StatusCode::OK, &told)
 }

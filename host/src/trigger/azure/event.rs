@@ -103,7 +103,7 @@ mod tests {
             "subject": "/blobServices/default/containers/incoming/blobs/a.csv",
             "eventType": CREATED, "eventTime": "2026-06-26T18:41:00.9584103Z", "id": "831e1650",
             "data": {"api": "PutBlockList", "clientRequestId": "6d79dbfb",
-                "eTag": "0x8D4BCC2E4835CD0", "contentType": "text/plain", "contentLength": 524288,
+                "eTag": "0x8D4BCC2E4835CD0", "contentType": "text/plain", "contentLength": 7,
                 "blobType": "BlockBlob", "sequencer": "00000000000004420000000000028963",
                 "url": "https://acc.blob.core.windows.net/incoming/a%20b/%C3%A4.csv"},
             "dataVersion": "", "metadataVersion": "1"})

@@ -100,7 +100,7 @@ pub(super) async fn handle(
     let lines = Lines::of(&span, &invocation);
     async {
         match invoke(handler, function, asker.as_deref(), body).await {
-            Ok(outputs) => answer::done(outputs, lines.take()),
+            Ok(outputs) => answer::done(&outputs, &lines.take()),
             Err(failed) => {
                 let (status, why) = match failed {
                     Failed::Bad(status, why) => (status, why),

@@ -84,11 +84,11 @@ pub struct Handler {
 
 impl Handler {
     /// A handler of the app's functions. `open` is asked at the first invocation.
-    pub fn new(app: App, open: Box<dyn Open>, settings: HttpSettings, stop: Stop) -> Self {
+    pub fn new(app: App, open: Box<dyn Open>, settings: &HttpSettings, stop: Stop) -> Self {
         let settings = HttpSettings {
             key: None,
             head: IDLE,
-            ..settings
+            ..settings.clone()
         };
         Self {
             app,
