@@ -311,7 +311,7 @@ mod tests {
             ("\"1.0\"", "\"2.0\""),
             ("septet.invocation", "septet.poison"),
             ("\"train\"", "\"deploy-all\""),
-            ("01890a5d", "../../x"),
+            ("\"run\":\"01890a5d", "\"run\":\"../../x"),
             ("\"attempt\":1", "\"attempt\":0"),
             ("\"unit\":3", "\"unit\":-1"),
             ("\"unit\":3", "\"unit\":4000000000"),
