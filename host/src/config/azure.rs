@@ -43,6 +43,11 @@ const OTHERS: [&str; 2] = ["managedIdentityObjectId", "managedIdentityClientId"]
 /// The variables of the process.
 type Variables = Vec<(OsString, OsString)>;
 
+/// The name of a connection, where a store is named by one: `azure:NAME`.
+pub(crate) fn named(store: &std::path::Path) -> Option<&str> {
+    store.to_str()?.strip_prefix("azure:")
+}
+
 /// The connection `name`.
 pub(crate) fn connection(name: &str) -> anyhow::Result<Connection> {
     connection_in(&env::vars_os().collect(), name)

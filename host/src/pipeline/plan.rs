@@ -351,6 +351,7 @@ mod tests {
             attempt: 1,
             started: String::new(),
             finished: String::new(),
+            span: None,
         }
     }
 

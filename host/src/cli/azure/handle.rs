@@ -14,7 +14,6 @@ use septet::{
 };
 
 use super::super::{
-    azure_store,
     lines::Lines,
     session::Origin,
     wanted::{self, Wants},
@@ -67,9 +66,9 @@ struct Opener {
 impl Open for Opener {
     async fn open(&self) -> anyhow::Result<Opened> {
         let origin = self.origin.as_ref();
-        let (store, incoming) = match origin.account() {
-            Some(name) => {
-                let azure = Arc::new(azure_store::account(origin, &name, Mode::Create).await?);
+        let (store, incoming) = match origin.azure(Mode::Create).await? {
+            Some(azure) => {
+                let azure = Arc::new(azure);
                 (azure.store(), Some(azure as Arc<dyn Incoming>))
             }
             None => (origin.open(Mode::Create).await?, None),
