@@ -33,15 +33,15 @@ struct Event<T> {
     /// The extension for distributed tracing: <https://www.w3.org/TR/trace-context/>.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
-    /// Our own extension: the group of the message, so that a queue that keeps no more than the
-    /// body of a message can tell it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    group: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<T>,
     /// Bytes that are no JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data_base64: Option<String>,
+    /// Our own extension: the group of the message, so that a queue that keeps no more than the
+    /// body of a message can tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
 }
 
 /// What a message on a stage's queue asks for.
