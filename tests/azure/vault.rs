@@ -191,14 +191,14 @@ impl Serving {
             child: command.spawn().unwrap(),
             client: Client(address),
         };
-        serving.until("it listens", || {
+        Serving::until("it listens", || {
             std::net::TcpStream::connect(address).is_ok()
         });
         serving
     }
 
     #[track_caller]
-    fn until(&self, what: &str, ready: impl Fn() -> bool) {
+    fn until(what: &str, ready: impl Fn() -> bool) {
         let begun = Instant::now();
         while !ready() {
             assert!(begun.elapsed() < LONGEST, "{what}");
@@ -252,20 +252,20 @@ fn a_servers_key_changes_without_a_restart() {
     assert_eq!(serving.status(&Vault::reference()), 401);
     vault.rotate("the-second-key-of-septet");
     let second = || serving.status("the-second-key-of-septet") == 200;
-    serving.until("the new key is good", second);
+    Serving::until("the new key is good", second);
     // And then, after a while in which both are, the old one is not.
     let first = || serving.status("the-first-key-of-septet") == 401;
-    serving.until("the old key is good no more", first);
+    Serving::until("the old key is good no more", first);
     // An outage changes nothing.
     vault.set(Way::Status(503, Some(1)));
     let asked = vault.fake.asked().len();
-    serving.until("it is asked", || vault.fake.asked().len() > asked + 1);
+    Serving::until("it is asked", || vault.fake.asked().len() > asked + 1);
     assert!(second());
     // What is deleted counts no more, and comes back with its vault.
     vault.set(Way::Status(404, None));
-    serving.until("nobody is let in", || !second());
+    Serving::until("nobody is let in", || !second());
     vault.set(Way::Well);
-    serving.until("the key is good again", second);
+    Serving::until("the key is good again", second);
     let said = serving.end();
     for secret in ["key-of-septet", "eyJ", "topsecret"] {
         assert!(!said.contains(secret), "{said}");

@@ -89,7 +89,7 @@ impl Vault {
 
     /// Makes a new version of the secret.
     pub(crate) fn rotate(&self, secret: &str) {
-        self.state.lock().unwrap().secret = secret.to_owned();
+        self.state.lock().unwrap().secret = secret.into();
     }
 
     /// Puts the vault, and the instance, in reach of a command.

@@ -237,7 +237,7 @@ fn head(
 ) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {status} As told\r\ncontent-length: {length}\r\n");
     for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
+        head.extend([name, ": ", value, "\r\n"]);
     }
     stream.write_all((head + "\r\n").as_bytes())
 }

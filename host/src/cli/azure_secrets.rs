@@ -58,7 +58,7 @@ async fn follow(
             let changed = told.and_then(|secret| key.replace(secret.text(), overlap));
             match changed {
                 Ok(()) => {
-                    tracing::info!("{reference} has changed: the new key is good from now on")
+                    tracing::info!("{reference} has changed: the new key is good from now on");
                 }
                 // Withdrawn, or replaced by what can't be a key: nobody wants the old one any more.
                 Err(error) => {
