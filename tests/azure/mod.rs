@@ -10,6 +10,18 @@
 
 mod commands;
 mod emulator;
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written where they are used, and heads as they are sent"
+)]
 mod handler;
 mod seven;
+#[allow(
+    clippy::assigning_clones,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::needless_pass_by_value,
+    clippy::redundant_closure_for_method_calls,
+    reason = "values are written where they are used, and heads as they are sent"
+)]
 mod simulator;

@@ -115,6 +115,10 @@ fn bad(error: &serde_json::Error) -> Bad {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written where they are used"
+)]
 mod tests {
     use serde_json::json;
 
