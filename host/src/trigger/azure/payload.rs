@@ -189,7 +189,8 @@ mod tests {
         ] {
             assert!(Payload::parse(body.as_bytes()).is_err(), "{body:.40}");
         }
-        assert!(Payload::without_data(deep.as_bytes()).is_err());
+        // What is passed over is not nested on the stack, however deep it is.
+        assert!(Payload::without_data(deep.as_bytes()).is_ok());
         assert!(Payload::without_data(br#"{"Data":[1]}"#).is_ok());
     }
 }
