@@ -20,12 +20,24 @@ mod commands;
 mod durable;
 mod emulator;
 mod handed;
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written where they are used, and heads as they are sent"
+)]
 mod handler;
 mod identity;
 mod instance;
 mod package;
 mod peer;
 mod seven;
+#[allow(
+    clippy::assigning_clones,
+    clippy::format_push_string,
+    clippy::items_after_statements,
+    clippy::needless_pass_by_value,
+    clippy::redundant_closure_for_method_calls,
+    reason = "values are written where they are used, and heads as they are sent"
+)]
 mod simulator;
 mod vault;
 mod vaults;

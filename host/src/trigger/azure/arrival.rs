@@ -75,7 +75,9 @@ pub(super) async fn arrived(
         CopiedIn::Copied { digest, size, etag } => (digest, size, etag),
         // Its being gone, or written again, is no fault: another event tells of what came after.
         CopiedIn::Gone => return Ok(Arrived::Done(format!("{url} is not there any more"))),
-        CopiedIn::Changed => return Ok(Arrived::Done(format!("{url} was written again or deleted"))),
+        CopiedIn::Changed => {
+            return Ok(Arrived::Done(format!("{url} was written again or deleted")));
+        }
         CopiedIn::TooLarge => {
             let why = format!("{url} has more than the {most} bytes that are taken");
             return Ok(Arrived::Refused(why));

@@ -337,6 +337,10 @@ fn json<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written where they are used"
+)]
 mod tests {
     use serde_json::{Value, json};
 

@@ -115,6 +115,10 @@ fn bad(error: &serde_json::Error) -> Bad {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written where they are used"
+)]
 mod tests {
     use serde_json::json;
 
@@ -185,7 +189,8 @@ mod tests {
         ] {
             assert!(Payload::parse(body.as_bytes()).is_err(), "{body:.40}");
         }
-        assert!(Payload::without_data(deep.as_bytes()).is_err());
+        // What is passed over is not nested on the stack, however deep it is.
+        assert!(Payload::without_data(deep.as_bytes()).is_ok());
         assert!(Payload::without_data(br#"{"Data":[1]}"#).is_ok());
     }
 }

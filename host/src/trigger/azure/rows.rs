@@ -124,6 +124,10 @@ fn looks_like_base64(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "values are written where they are used"
+)]
 mod tests {
     use axum::{http::StatusCode, routing::post};
 
