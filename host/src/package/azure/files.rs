@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn times_are_written_as_the_host_reads_them() {
-        assert_eq!(clock(Duration::from_secs(3900)), "01:05:00");
+        assert_eq!(clock(Duration::from_mins(65)), "01:05:00");
         assert_eq!(clock(LONGEST), "23:59:59");
         let limits = |wall_seconds| Limits {
             wall_seconds,
