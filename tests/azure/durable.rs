@@ -28,7 +28,7 @@ longest_backoff = \"200ms\"
 ";
 
 /// Kills whenever it is, besides one at each place of the protocol.
-const KILLS: usize = 6;
+const KILLS: usize = 4;
 
 /// Runs that four processes share.
 const RUNS: usize = 100;

@@ -27,7 +27,7 @@ const KEY: &str =
 const ACCOUNTS: usize = 250;
 
 /// How long it may take to start.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// An account of a running emulator.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub(crate) fn account() -> Option<Account> {
     let folder = packages()?;
     let mut running = RUNNING
         .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let (azurite, used) = match running.take() {
         Some((azurite, used)) if used < ACCOUNTS => (azurite, used),
         old => {

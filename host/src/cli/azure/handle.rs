@@ -9,7 +9,6 @@ use septet::{
     trigger::{
         Stages, Stop, TimerRule,
         azure::{App, ContainerRule, Handler, Incoming, Open, Opened, bind},
-        http::HttpSettings,
     },
 };
 
@@ -33,6 +32,7 @@ pub(crate) async fn handle(mut origin: Origin) -> anyhow::Result<()> {
     let containers = wanted::containers(&origin.settings)?;
     let policy = origin.settings.work.policy()?;
     // The listener is this machine's own, and so no key is asked for.
+    // What is wrong with it is told at once; a key that is in a vault is fetched when it is needed.
     let http = origin.settings.http.settings()?;
     if !origin.names_a_store() {
         origin.settings.store = Some(STORE.into());
@@ -47,7 +47,6 @@ pub(crate) async fn handle(mut origin: Origin) -> anyhow::Result<()> {
         containers,
         timers,
         policy,
-        http: http.clone(),
     };
     let handler = Handler::new(app, Box::new(opener), &http, stop);
     handler.serve(listener).await
@@ -59,7 +58,6 @@ struct Opener {
     containers: Vec<ContainerRule>,
     timers: Vec<TimerRule>,
     policy: Policy,
-    http: HttpSettings,
 }
 
 #[async_trait]
@@ -87,7 +85,7 @@ impl Open for Opener {
             incoming,
             containers: self.containers.clone(),
             timers: self.timers.clone(),
-            http: self.http.clone(),
+            http: origin.http().await?,
         })
     }
 }
