@@ -113,6 +113,35 @@ fn what_a_lost_process_held_is_sent_again() {
 }
 
 #[test]
+fn what_nobody_answers_for_is_put_again_after_ever_longer_waits() {
+    with(async |fresh| {
+        let queues = &fresh.one.queues;
+        sent(queues, "first").await;
+        let later = Message::new("later", "later").in_group("run/0");
+        queues.send("train", &later, 60 * MINUTE).await.unwrap();
+        // Either its receiver was lost before it said so, or it waits in a line: nobody can tell.
+        assert_eq!(queues.revive("run/0").await.unwrap(), 0);
+        let second = Duration::from_secs(1);
+        fresh.later(MINUTE + second);
+        assert_eq!(queues.revive("run/0").await.unwrap(), 1);
+        fresh.later(MINUTE + second);
+        assert_eq!(queues.revive("run/0").await.unwrap(), 0);
+        fresh.later(MINUTE + second);
+        assert_eq!(queues.revive("run/0").await.unwrap(), 1);
+        // However many there are of it, one is handed out.
+        let received = queues.receive(&["train"], MINUTE).await.unwrap().unwrap();
+        assert_eq!(
+            (received.message.id.as_str(), received.dequeue_count),
+            ("m", 1)
+        );
+        assert!(queues.receive(&["train"], MINUTE).await.unwrap().is_none());
+        assert!(queues.acknowledge(&received).await.unwrap());
+        fresh.later(2 * MINUTE);
+        assert!(queues.receive(&["train"], MINUTE).await.unwrap().is_none());
+    });
+}
+
+#[test]
 fn what_is_none_of_ours_is_handed_over_as_it_is() {
     with(async |fresh| {
         let queues = &fresh.one.queues;

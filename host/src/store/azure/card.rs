@@ -32,6 +32,10 @@ pub(super) struct State {
     pub(super) at: String,
     /// Whether it is in the service's queue for certain.
     pub(super) sent: bool,
+    /// From when on it waits to be received, in milliseconds by the service's clock.
+    pub(super) due: u64,
+    /// How often it was put again because nobody received it.
+    pub(super) again: u32,
     /// How often it was received.
     pub(super) count: u32,
     /// Until when somebody has it, in milliseconds by the service's clock; 0 where nobody has.
@@ -59,6 +63,8 @@ impl State {
         let mut metadata = Metadata::from([
             ("at".to_owned(), self.at.clone()),
             ("sent".to_owned(), u8::from(self.sent).to_string()),
+            ("due".to_owned(), self.due.to_string()),
+            ("again".to_owned(), self.again.to_string()),
             ("count".to_owned(), self.count.to_string()),
             ("until".to_owned(), self.until.to_string()),
             ("adopted".to_owned(), u8::from(self.adopted).to_string()),
@@ -76,6 +82,8 @@ impl State {
         Self {
             at: text("at"),
             sent: text("sent") == "1",
+            due: number("due"),
+            again: u32::try_from(number("again")).unwrap_or(u32::MAX),
             count: u32::try_from(number("count")).unwrap_or(u32::MAX),
             until: number("until"),
             lease: text("lease"),
@@ -224,6 +232,8 @@ mod tests {
         let state = State {
             at: "1".to_owned(),
             sent: true,
+            due: 1_700_000_000_001,
+            again: 2,
             count: 3,
             until: 1_700_000_000_123,
             lease: "l".to_owned(),

@@ -38,6 +38,8 @@ impl AzureQueues {
             let state = State {
                 at: card.state.at,
                 sent: true,
+                due: card.state.due,
+                again: 0,
                 count: card.state.count.saturating_add(1),
                 until: self.until(lease),
                 lease: Uuid::now_v7().to_string(),

@@ -42,6 +42,10 @@ const REMEMBERED: usize = 4096;
 /// A card that was not marked as sent for so long is one of a sender that died.
 const SENDING: u64 = 60_000;
 
+/// A message that waits for so long, in milliseconds, is put once more; then after twice as long, and so
+/// on.
+const WAITING: u64 = 60_000;
+
 /// Machines' views of the service's time differ by less.
 const BLUR: u64 = 2_000;
 
@@ -94,6 +98,7 @@ impl AzureQueues {
         let (ticket, pop) = self.tickets(queue)?.put(&text, delay).await?;
         let state = State {
             sent: true,
+            due: self.until(delay),
             ticket,
             pop,
             ..state
@@ -276,6 +281,7 @@ impl Queues for AzureQueues {
         let state = State {
             // Who holds the message will delete it: the card has none until there is another.
             sent: !adopted,
+            due: self.until(delay),
             ..card.state.given_back()
         };
         let Some(version) = self.cards.write(&card.path, &state, &card.version).await? else {
@@ -372,7 +378,12 @@ impl Queues for AzureQueues {
                 .and_then(|at| at.parse().ok())
                 .unwrap_or(0);
             let unsent = !state.sent && at.saturating_add(SENDING) < now;
-            if !lost && !unsent {
+            // Who received it from the service may have been lost before the card was leased. It may
+            // as well be waiting in a long line: so it is put again after ever longer waits.
+            let patience = WAITING.saturating_mul(1 << state.again.min(20));
+            let waits = state.sent && state.until == 0;
+            let overdue = waits && state.due.saturating_add(patience) < now;
+            if !lost && !unsent && !overdue {
                 continue;
             }
             let Some(card) = self.cards.read(&path).await? else {
@@ -383,6 +394,7 @@ impl Queues for AzureQueues {
             }
             let state = State {
                 sent: false,
+                again: state.again.saturating_add(u32::from(overdue)),
                 ..state.given_back()
             };
             // Only who turns the card puts the message, and who had the lease has lost it.
