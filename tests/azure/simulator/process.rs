@@ -6,7 +6,7 @@ use std::{
     io::{BufRead as _, BufReader},
     os::unix::process::ExitStatusExt as _,
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -64,9 +64,16 @@ impl Strikes {
     }
 }
 
-/// A running instance of the host, with one handler.
+/// A running instance of the host, with one handler. It ends with the last of its owners.
 #[derive(Clone)]
-pub(crate) struct Host(Arc<Inner>);
+pub(crate) struct Host {
+    inner: Arc<Inner>,
+    /// None in who does not keep the instance.
+    _owner: Option<Arc<Owner>>,
+}
+
+/// Ends the instance when it is dropped.
+struct Owner(Arc<Inner>);
 
 struct Inner {
     app: App,
@@ -108,31 +115,44 @@ impl Host {
             }),
             lines: Arc::default(),
         };
-        let host = Self(Arc::new(inner));
+        let inner = Arc::new(inner);
+        let owner = Owner(Arc::clone(&inner));
+        let host = Self {
+            inner,
+            _owner: Some(Arc::new(owner)),
+        };
         host.spawn(&mut host.state());
-        let watched = host.clone();
+        let watched = host.unowned();
         thread::spawn(move || watched.watch());
         host
     }
 
+    /// The same instance for who invokes or watches it, and does not keep it.
+    pub(crate) fn unowned(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            _owner: None,
+        }
+    }
+
     pub(crate) fn app(&self) -> &App {
-        &self.0.app
+        &self.inner.app
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.0.port
+        self.inner.port
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0
+        self.inner
             .state
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the handler has printed so far, on both outputs.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.0.lines.lock().unwrap().clone()
+        self.inner.lines.lock().unwrap().clone()
     }
 
     pub(crate) fn starts(&self) -> usize {
@@ -151,7 +171,7 @@ impl Host {
             settings,
             lines,
             ..
-        } = self.0.as_ref();
+        } = self.inner.as_ref();
         let port = port.to_string();
         let mut child = Command::new(&app.executable)
             .args(&app.arguments)
@@ -218,7 +238,7 @@ impl Host {
     pub(crate) fn ready(&self) -> Duration {
         let begun = Instant::now();
         while begun.elapsed() < READY {
-            if client::send(self.0.port, ("GET", "/"), &[], b"").is_ok() {
+            if client::send(self.inner.port, ("GET", "/"), &[], b"").is_ok() {
                 return begun.elapsed();
             }
             thread::sleep(PROBE);
@@ -235,7 +255,7 @@ impl Host {
                 let kind = answer.header("content-type");
                 match judge(answer.status, kind, &answer.body) {
                     Outcome::Hangs => {
-                        thread::sleep(self.0.app.timeout);
+                        thread::sleep(self.inner.app.timeout);
                         self.kill();
                         Outcome::Hangs
                     }
@@ -264,7 +284,13 @@ impl Host {
     ) -> std::io::Result<Answer> {
         let headers = client::headers(id, trace);
         let path = format!("/{function}");
-        client::post(self.0.port, &path, &headers, body, self.0.app.timeout)
+        client::post(
+            self.inner.port,
+            &path,
+            &headers,
+            body,
+            self.inner.app.timeout,
+        )
     }
 
     /// SIGKILL for the handler alone: the host starts it again.
@@ -290,12 +316,11 @@ fn code(status: ExitStatus) -> Option<i32> {
     status.code()
 }
 
-impl Drop for Inner {
+impl Drop for Owner {
     fn drop(&mut self) {
-        let state = self
-            .state
-            .get_mut()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let state = self.0.state.lock();
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        state.over = true;
         if let Some(child) = &mut state.child {
             let _ = child.kill();
             let _ = child.wait();

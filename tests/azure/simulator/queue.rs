@@ -58,7 +58,7 @@ impl Listener {
         );
         let trigger = host.app().trigger(function);
         let queue = trigger["queueName"].as_str().unwrap().to_owned();
-        let (host, storage, function) = (host.clone(), storage.clone(), function.to_owned());
+        let (host, storage, function) = (host.unowned(), storage.clone(), function.to_owned());
         let own = (Arc::clone(&stop), Arc::clone(&counts));
         thread::spawn(move || {
             let (stop, counts) = own;
@@ -76,7 +76,7 @@ impl Listener {
                     let now = counts.running.fetch_add(1, Ordering::SeqCst) + 1;
                     counts.most.fetch_max(now, Ordering::SeqCst);
                     let (host, storage, counts) =
-                        (host.clone(), storage.clone(), Arc::clone(&counts));
+                        (host.unowned(), storage.clone(), Arc::clone(&counts));
                     let (queue, function) = (queue.clone(), function.clone());
                     thread::spawn(move || {
                         process(&host, &storage, (&queue, &function), message, &counts);

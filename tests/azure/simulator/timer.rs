@@ -29,7 +29,7 @@ impl Timer {
     /// Invokes `function` each time after `every`: a schedule is a number of seconds here.
     pub(crate) fn start(host: &Host, function: &str, every: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (own, host, function) = (Arc::clone(&stop), host.clone(), function.to_owned());
+        let (own, host, function) = (Arc::clone(&stop), host.unowned(), function.to_owned());
         thread::spawn(move || {
             let mut last = Instant::now();
             while !own.load(Ordering::SeqCst) && !host.is_over() {
