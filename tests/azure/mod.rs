@@ -4,8 +4,8 @@
 //! - `package.json` and its lock file: the emulator; `clock.cjs`: loaded into it, so that a test can
 //!   move its time.
 //! - [`bicep`]: the files of Bicep are such.
-//! - [`simulator`]: the Functions host; [`handler`]: what it may send to the real binary; [`seven`]: the
-//!   demo as seven apps.
+//! - [`simulator`]: the Functions host; [`handler`]: what it may send to the real binary; [`lifecycle`]: how
+//!   many calls, kills, exits; [`seven`]: the demo as seven apps.
 //! - [`emulator`]: the emulator does what the other tests stand on.
 //! - `identity`, with `instance`: a store behind a managed identity.
 //! - `vault`, with `vaults`: keys from Key Vault.
@@ -27,6 +27,7 @@ mod handed;
 mod handler;
 mod identity;
 mod instance;
+mod lifecycle;
 mod package;
 mod peer;
 mod seven;
