@@ -12,4 +12,5 @@ pub mod secret;
 pub mod stage;
 pub mod store;
 pub mod telemetry;
+mod tls;
 pub mod trigger;

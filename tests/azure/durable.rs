@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::commands::Cloud;
 use crate::{
-    durable::process::Process,
+    durable::process::{Process, queue_with},
     store::backends::block_on,
     support::{draw::Draw, septet::demo},
 };
@@ -47,20 +47,7 @@ impl Cloud {
     }
 
     fn queue(&self, seed: usize) -> String {
-        let seed = seed.to_string();
-        let run = [
-            "run",
-            "penguins.csv",
-            "--target",
-            "sex",
-            "--detach",
-            "--json",
-            "--seed",
-            &seed,
-        ];
-        let trees = ["--algorithm", "random-forest", "--param", "n_estimators=5"];
-        let queued = self.septet(&[&run[..], &trees[..]].concat()).json();
-        queued["run"].as_str().unwrap().to_owned()
+        queue_with(seed, 5, |arguments| self.septet(arguments))
     }
 
     fn work(&self, failpoint: Option<&str>) -> Process {

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use septet::contract::Stage;
 use serde_json::Value;
 
 use crate::support::septet::Workplace;
@@ -76,15 +77,7 @@ fn a_package_is_whole_and_the_same_each_time_and_no_edit_goes_unseen() {
 
     let first = tree(&here.path("out"));
     let mode = |file: &str| first[Path::new(file)].0;
-    for app in [
-        "ingest",
-        "preprocess",
-        "train",
-        "evaluate",
-        "deploy",
-        "infer",
-        "monitor",
-    ] {
+    for app in Stage::ALL {
         assert_eq!(mode(&format!("apps/{app}/septet")), 0o755);
         assert_eq!(mode(&format!("apps/{app}/host.json")), 0o644);
         assert!(first.contains_key(Path::new(&format!("apps/{app}/native/{app}.cwasm"))));

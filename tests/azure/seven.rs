@@ -9,6 +9,7 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use septet::contract::Stage;
 use serde_json::{Value, json};
 
 use super::{
@@ -30,16 +31,6 @@ use crate::{
     },
     telemetry::collector::{Collector, Manner},
 };
-
-const STAGES: [&str; 7] = [
-    "ingest",
-    "preprocess",
-    "train",
-    "evaluate",
-    "deploy",
-    "infer",
-    "monitor",
-];
 
 /// Short, so that the test is: a package has the default of 30 s and a sweep each minute.
 const SETTINGS: &str = "[work]\nlease = '4s'\n\
@@ -79,8 +70,8 @@ impl Apps {
         place
             .septet(&[&["azure", "package"][..], &arguments[..]].concat())
             .ok();
-        for stage in STAGES {
-            storage.make_queue(stage);
+        for stage in Stage::ALL {
+            storage.make_queue(stage.name());
         }
         Some(Self {
             place,
@@ -191,10 +182,10 @@ fn local(data: &std::path::Path) -> String {
 #[test]
 fn seven_apps_make_the_model_of_one_process() {
     let Some(apps) = Apps::new() else { return };
-    let mut instances: Vec<Instance> = STAGES
-        .iter()
-        .filter(|stage| **stage != "train")
-        .map(|stage| apps.start(stage, &[]))
+    let mut instances: Vec<Instance> = Stage::ALL
+        .into_iter()
+        .filter(|stage| *stage != Stage::Train)
+        .map(|stage| apps.start(stage.name(), &[]))
         .collect();
     // The first instance of train dies with its machine when it has begun: the message stays hidden
     // for ten minutes, and nobody deletes it.
@@ -230,7 +221,7 @@ fn seven_apps_make_the_model_of_one_process() {
     // New data go through the other two.
     let new = std::fs::read(demo("penguins-2009.csv")).unwrap();
     apps.arrive_traced(&ingest, "new/penguins-2009.csv", &new);
-    let services = STAGES.map(|stage| format!("septet-{stage}"));
+    let services = Stage::ALL.map(|stage| format!("septet-{stage}"));
     let got = apps.traces.wait(|got| {
         let invocations = got.invocations();
         let there: BTreeSet<_> = invocations.values().map(|span| &span.service).collect();

@@ -11,7 +11,7 @@ use std::{
 use septet::contract::Digest;
 use serde_json::Value;
 
-use crate::support::septet::{Workplace, demo};
+use crate::support::septet::{Ran, Workplace, demo};
 
 /// Settings with which a killed process's work is taken up soon, and no number of kills is too many.
 pub(super) const IMPATIENT: &str = "
@@ -113,19 +113,29 @@ pub(super) fn place() -> Workplace {
 
 /// Puts a run into the queues; gives its identifier.
 pub(super) fn queue(place: &Workplace, seed: usize) -> String {
-    let seed = seed.to_string();
-    let arguments = [
+    queue_with(seed, 20, |arguments| place.septet(arguments))
+}
+
+/// The same, with as many trees, by whatever runs the command.
+pub(crate) fn queue_with(seed: usize, trees: usize, septet: impl Fn(&[&str]) -> Ran) -> String {
+    let (seed, trees) = (seed.to_string(), format!("n_estimators={trees}"));
+    let run = [
         "run",
         "penguins.csv",
         "--target",
         "sex",
         "--detach",
         "--json",
+    ];
+    let forest = [
         "--seed",
         &seed,
+        "--algorithm",
+        "random-forest",
+        "--param",
+        &trees,
     ];
-    let trees = ["--algorithm", "random-forest", "--param", "n_estimators=20"];
-    let queued = place.septet(&[&arguments[..], &trees[..]].concat()).json();
+    let queued = septet(&[&run[..], &forest[..]].concat()).json();
     queued["run"].as_str().unwrap().to_owned()
 }
 

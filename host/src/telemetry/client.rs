@@ -14,8 +14,7 @@ pub(super) const BATCH: Duration = Duration::from_secs(3);
 
 /// A client for requests to `url`.
 pub(super) fn client(url: &Url) -> anyhow::Result<Client> {
-    // Somebody may have installed it before: it is the same one.
-    let _before = rustls::crypto::ring::default_provider().install_default();
+    crate::tls::provide();
     let mut builder = Client::builder()
         .user_agent(concat!("septet/", env!("CARGO_PKG_VERSION")))
         // A redirection could lead a key elsewhere.

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use opentelemetry::{Context, KeyValue, trace::Status};
 use opentelemetry_otlp::{
-    LogExporter, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+    LogExporter, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::{
     Resource,
@@ -67,13 +67,7 @@ impl Telemetry {
             .with_log_processor(Marking);
         let troubles = Arc::new(Troubles::new(what(settings)));
         if let Some(collector) = &settings.traces {
-            let exporter = SpanExporter::builder()
-                .with_http()
-                .with_http_client(client(&collector.url)?)
-                .with_endpoint(collector.url.as_str())
-                .with_timeout(BATCH)
-                .with_headers(headers(collector))
-                .with_retry_policy(retries())
+            let exporter = sent_to(collector, SpanExporter::builder().with_http())?
                 .build()
                 .context("traces can't be sent")?;
             traces = traces.with_span_processor(span_batches(Watched {
@@ -82,13 +76,7 @@ impl Telemetry {
             }));
         }
         if let Some(collector) = &settings.logs {
-            let exporter = LogExporter::builder()
-                .with_http()
-                .with_http_client(client(&collector.url)?)
-                .with_endpoint(collector.url.as_str())
-                .with_timeout(BATCH)
-                .with_headers(headers(collector))
-                .with_retry_policy(retries())
+            let exporter = sent_to(collector, LogExporter::builder().with_http())?
                 .build()
                 .context("logs can't be sent")?;
             logs = logs.with_log_processor(log_batches(Watched {
@@ -203,9 +191,19 @@ fn headers(collector: &Collector) -> HashMap<String, String> {
         .collect()
 }
 
-/// Once more, soon: what is not taken then may be dropped.
-fn retries() -> RetryPolicy {
-    RetryPolicy::recommended().with_max_retries(1)
+/// An exporter to this collector, within the bounds of time that all have.
+fn sent_to<B: WithExportConfig + WithHttpConfig>(
+    collector: &Collector,
+    builder: B,
+) -> anyhow::Result<B> {
+    // Once more, soon: what is not taken then may be dropped.
+    let retries = RetryPolicy::recommended().with_max_retries(1);
+    Ok(builder
+        .with_http_client(client(&collector.url)?)
+        .with_endpoint(collector.url.as_str())
+        .with_timeout(BATCH)
+        .with_headers(headers(collector))
+        .with_retry_policy(retries))
 }
 
 fn span_batches<E: trace::SpanExporter + 'static>(exporter: E) -> BatchSpanProcessor {

@@ -8,7 +8,7 @@ use septet::{
     store::Mode,
     trigger::{
         Stages, Stop, TimerRule,
-        azure::{App, ContainerRule, Handler, Incoming, Open, Opened, bind},
+        azure::{App, ContainerRule, Handler, Open, Opened, bind},
     },
 };
 
@@ -31,8 +31,8 @@ pub(crate) async fn handle(mut origin: Origin) -> anyhow::Result<()> {
     let (_, timers) = wanted::rules(&origin.settings)?;
     let containers = wanted::containers(&origin.settings)?;
     let policy = origin.settings.work.policy()?;
-    // The listener is this machine's own, and so no key is asked for.
-    // What is wrong with it is told at once; a key that is in a vault is fetched when it is needed.
+    // The listener is this machine's own, and so no key has to be set. What is wrong with the
+    // settings is told at once; a key that is in a vault is fetched when the store is opened.
     let http = origin.settings.http.settings()?;
     if !origin.names_a_store() {
         origin.settings.store = Some(STORE.into());
@@ -65,10 +65,7 @@ impl Open for Opener {
     async fn open(&self) -> anyhow::Result<Opened> {
         let origin = self.origin.as_ref();
         let (store, incoming) = match origin.azure(Mode::Create).await? {
-            Some(azure) => {
-                let azure = Arc::new(azure);
-                (azure.store(), Some(azure as Arc<dyn Incoming>))
-            }
+            Some(azure) => (azure.store(), Some(Arc::new(azure))),
             None => (origin.open(Mode::Create).await?, None),
         };
         let session = Arc::new(origin.session_of(store)?);

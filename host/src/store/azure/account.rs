@@ -223,8 +223,7 @@ impl Account {
 
 /// The client below all others: bounded in time, and trusting what this machine trusts.
 fn client() -> anyhow::Result<reqwest::Client> {
-    // A process has one provider; whoever was first has set it.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    crate::tls::provide();
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .read_timeout(READ)

@@ -44,8 +44,7 @@ impl Bounded {
     /// How the SDK is to send requests: through such a client, each once. Who asks decides whether to
     /// ask again: the SDK would wait for as long as a server tells it to.
     pub(crate) fn options(proxies: Proxies) -> anyhow::Result<ClientOptions> {
-        // The first one that is installed stays; they are all the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::tls::provide();
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)

@@ -25,13 +25,7 @@ impl Policy for Directory {
         request: &mut Request,
         next: &[Arc<dyn Policy>],
     ) -> PolicyResult {
-        let Some((first, rest)) = next.split_first() else {
-            return Err(azure_core::Error::with_message(
-                azure_core::error::ErrorKind::Other,
-                "nothing sends the request",
-            ));
-        };
-        let answer = first.send(context, request, rest).await?;
+        let answer = super::account::pass_on(context, request, next).await?;
         if answer.status().is_success() {
             return Ok(answer);
         }

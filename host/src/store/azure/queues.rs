@@ -15,6 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::{
@@ -266,7 +267,7 @@ impl Queues for AzureQueues {
         match Receipt::read(&received.receipt)? {
             Receipt::Foreign { adopted: true, .. } => {
                 let body = &received.message.body;
-                let text = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, body);
+                let text = BASE64_STANDARD.encode(body);
                 return tickets.put(&text, delay).await.map(|_| true);
             }
             Receipt::Foreign { ticket, pop, .. } => {

@@ -33,12 +33,6 @@ impl Policy for Resource {
             .query_pairs_mut()
             .append_pair("mi_res_id", &self.0)
             .append_pair("msi_res_id", &self.0);
-        let Some((first, rest)) = next.split_first() else {
-            return Err(azure_core::Error::with_message(
-                azure_core::error::ErrorKind::Other,
-                "nothing sends the request",
-            ));
-        };
-        first.send(context, request, rest).await
+        super::account::pass_on(context, request, next).await
     }
 }

@@ -6,7 +6,7 @@
 //! - `invocation`: one invocation from request to answer. Here tracing begins and ends.
 //! - `payload`, `answer`, `logs`: what the Functions host sends, what it is told, and the log lines
 //!   that it shows with an invocation.
-//! - `event`, `arrival`, `incoming`: a blob that was written becomes a run.
+//! - `event`, `arrival`: a blob that was written becomes a run.
 //! - `rows`: requests over HTTP that arrive wrapped.
 //! - `opened`: store and stages, opened when the first invocation needs them.
 //!
@@ -17,7 +17,6 @@ mod answer;
 mod arrival;
 mod event;
 mod functions;
-mod incoming;
 mod invocation;
 mod logs;
 mod opened;
@@ -28,7 +27,6 @@ mod server;
 
 pub use arrival::ContainerRule;
 pub use functions::App;
-pub use incoming::Incoming;
 pub use logs::Collector;
 pub use opened::{Open, Opened};
 pub use server::{Handler, bind};

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use axum::Router;
 use tokio::sync::Mutex;
 
-use super::{arrival::ContainerRule, incoming::Incoming};
+use super::arrival::ContainerRule;
 use crate::{
     pipeline::Worker,
     stage::StageExecutor,
+    store::azure::Azure,
     trigger::{
         Requests, Timer, TimerRule,
         http::{Api, HttpSettings, router},
@@ -26,7 +27,7 @@ pub struct Opened {
     /// Makes a run's request of what is wanted.
     pub requests: Arc<dyn Requests>,
     /// Blobs that others have written; none where the store is in no account.
-    pub incoming: Option<Arc<dyn Incoming>>,
+    pub incoming: Option<Arc<Azure>>,
     /// What becomes of them.
     pub containers: Vec<ContainerRule>,
     /// What is run by the clock.
@@ -46,7 +47,7 @@ pub trait Open: Send + Sync {
 pub(super) struct Ready {
     pub(super) worker: Worker,
     pub(super) requests: Arc<dyn Requests>,
-    pub(super) incoming: Option<Arc<dyn Incoming>>,
+    pub(super) incoming: Option<Arc<Azure>>,
     pub(super) containers: Vec<ContainerRule>,
     /// One look at a time: a timer knows what it saw last.
     pub(super) timers: Mutex<Vec<Timer>>,
