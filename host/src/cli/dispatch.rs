@@ -10,8 +10,8 @@ use septet::{
 
 use super::{
     args::{AzureCommand, Cli, Command},
-    azure, demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
-    schema, serve,
+    azure, demo, gc, grants, init, invoke, logging, models, monitor, new, output, predict, queues,
+    runs, schema, serve,
     session::Origin,
     stages, store, train, work,
 };
@@ -25,7 +25,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         _ => logging::Out::Command,
     };
     let exported = match cli.command {
-        Command::Init(_) | Command::Completions(_) => Ok((None, false)),
+        Command::Init(_) | Command::New(_) | Command::Completions(_) => Ok((None, false)),
         _ => exported(&cli.command),
     };
     let done = exported.and_then(|(telemetry, unheard)| {
@@ -72,9 +72,10 @@ fn is_handler(command: &Command) -> bool {
 
 fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     let Cli { global, command } = cli;
-    // These two must work where the settings do not.
+    // These must work where the settings do not.
     match command {
         Command::Init(init) => return init::init(init.force, global.json),
+        Command::New(new) => return new::new(&new, global.json),
         Command::Completions(completions) => return init::completions(completions.shell),
         _ => {}
     }
@@ -115,7 +116,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Store(store) => store::store(&origin, &store.command).await,
             Command::Azure(azure) => azure::azure(origin, &azure).await,
             Command::Grants => grants::grants(&origin).await,
-            Command::Init(_) | Command::Completions(_) => Ok(()),
+            Command::Init(_) | Command::New(_) | Command::Completions(_) => Ok(()),
         }
     });
     // A component that was told to stop is not waited for.
