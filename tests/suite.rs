@@ -21,3 +21,4 @@ mod stage;
 mod store;
 mod support;
 mod telemetry;
+mod transform;

@@ -1,6 +1,6 @@
 //! Components in their sandboxes: real guests, good and evil.
 
-mod bench;
+pub(crate) mod bench;
 mod blobs;
 mod catalog;
 mod control;
