@@ -1,14 +1,14 @@
 //! What `septet new` writes is built by the commands of its README, fits, and does what it says: a
 //! transform in each language through `run`, `predict` and a trained model, and whole stages.
 
-use std::{collections::BTreeMap, fs, sync::OnceLock};
+use std::{collections::BTreeMap, fs, path::Path, sync::OnceLock};
 
 use septet::{contract::Stage, pipeline::required_outputs};
 use serde_json::Value;
 
 use super::project::Project;
 use crate::{
-    stage::bench::{BUNDLE_TYPE, Bench, With},
+    stage::bench::{BUNDLE_TYPE, Bench, Options, With},
     support::septet::{Workplace, demo},
 };
 
@@ -108,7 +108,11 @@ fn stage(stage: Stage, language: &str) -> Option<Vec<u8>> {
 
 /// Asks the predictor of an infer component through evaluate, as the host does.
 fn asked(component: &[u8], bundle: &str) -> String {
-    let bench = Bench::new();
+    // Native code is kept from run to run, as the binary's: large components take seconds.
+    let bench = Bench::with(Options {
+        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
+        ..Options::default()
+    });
     let bundle = bench.input("bundle", bundle.as_bytes(), BUNDLE_TYPE);
     let mut call = bench.call(Stage::Evaluate, "predict").given(vec![bundle]);
     call.infer = bench.blobs.insert(component);
