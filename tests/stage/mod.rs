@@ -1,7 +1,7 @@
 //! Components in their sandboxes: real guests, good and evil.
 
 pub(crate) mod bench;
-mod blobs;
+pub(crate) mod blobs;
 mod catalog;
 mod control;
 mod grants;

@@ -17,11 +17,23 @@ pub struct Exceeded {
     pub limit: &'static str,
     /// What it allows.
     pub value: u64,
-    /// What was asked for, in the same unit.
+    /// What was asked for, in the same unit; `MORE` where that is not known.
     pub asked: u64,
 }
 
 impl Exceeded {
+    /// It was more than the limit allows, and what met the limit does not say how much.
+    pub const MORE: u64 = u64::MAX;
+
+    /// A limit that was met by nobody knows how much.
+    pub(crate) const fn more(limit: &'static str, value: u64) -> Self {
+        Self {
+            limit,
+            value,
+            asked: Self::MORE,
+        }
+    }
+
     /// `Ok` while `asked` is within the limit.
     pub(crate) const fn check(limit: &'static str, value: u64, asked: u64) -> Result<(), Self> {
         if asked > value {
@@ -43,6 +55,9 @@ impl fmt::Display for Exceeded {
             value,
             asked,
         } = self;
+        if *asked == Self::MORE {
+            return write!(f, "limit {limit} allows {value}; more was asked for");
+        }
         write!(f, "limit {limit} allows {value}; {asked} was asked for")
     }
 }
@@ -96,6 +111,9 @@ limits! {
     /// Seconds that an embedded component may compute without calling the host. It can't be
     /// interrupted: over this, the worker process ends.
     silence_seconds = 300;
+    /// Bytes of a component's stack, that of its calls into each other. Where a component's own
+    /// stack in its memory is less, that ends it first.
+    stack_bytes = MIB;
     /// Elements of all tables of an instance.
     table_elements = 200_000;
     /// Core instances in a component.
@@ -152,6 +170,21 @@ limits! {
     random_bytes = 64 * KIB;
     /// Bytes of a component.
     component_bytes = 64 * MIB;
+    /// Functions in a component, all its modules together.
+    functions = 100_000;
+    /// Bytes of one function of a component.
+    function_bytes = MIB;
+    /// Components and modules inside each other, the outermost one included.
+    component_nesting = 8;
+    /// Types, imports, exports, globals, segments and the like in a component, all together.
+    component_items = 200_000;
+    /// Bytes of memory of the process that compiles a component that is not embedded, its program
+    /// included.
+    compile_memory_bytes = 2 * GIB;
+    /// Seconds of processor time to compile a component that is not embedded.
+    compile_cpu_seconds = 120;
+    /// Seconds of wall clock to compile a component that is not embedded.
+    compile_seconds = 300;
     /// Components kept loaded besides the embedded ones.
     components = 64;
     /// Rows of a batch that crosses a component's border.
@@ -160,6 +193,8 @@ limits! {
     batch_bytes = 16 * MIB;
     /// Columns of such a batch.
     batch_columns = 4096;
+    /// Bytes of one text in such a batch, and of one entry of a dictionary.
+    string_bytes = MIB;
     /// Transforms that one call may have open.
     transforms = 16;
     /// Models that one call may have open.
@@ -179,6 +214,8 @@ impl Limits {
             ("cpu_seconds", self.cpu_seconds),
             ("transform_cpu_seconds", self.transform_cpu_seconds),
             ("silence_seconds", self.silence_seconds),
+            ("compile_cpu_seconds", self.compile_cpu_seconds),
+            ("compile_seconds", self.compile_seconds),
             ("retry_seconds", self.retry_seconds),
         ];
         for (name, value) in seconds {
@@ -188,7 +225,18 @@ impl Limits {
                 "limit {name} is {value}: give it at most {year}, a year"
             );
         }
+        for (name, value, least) in [
+            ("stack_bytes", self.stack_bytes, 64 * KIB),
+            // The program alone needs some of it.
+            ("compile_memory_bytes", self.compile_memory_bytes, 256 * MIB),
+        ] {
+            anyhow::ensure!(
+                value >= least,
+                "limit {name} is {value}: give it at least {least}"
+            );
+        }
         for (name, value, most) in [
+            ("stack_bytes", self.stack_bytes, 64 * MIB),
             ("batch_rows", self.batch_rows, 8192),
             ("batch_bytes", self.batch_bytes, 16 * MIB),
             ("summary_bytes", self.summary_bytes, 64 * KIB),
@@ -223,6 +271,10 @@ mod tests {
             "limit outputs allows 64; 65 was asked for"
         );
         Exceeded::check("outputs", 64, 64).unwrap();
+        assert_eq!(
+            Exceeded::more("host_call_bytes", 64).to_string(),
+            "limit host_call_bytes allows 64; more was asked for"
+        );
     }
 
     #[test]
@@ -234,6 +286,17 @@ mod tests {
         assert!(error.to_string().contains("wal_seconds"), "{error}");
         let zero: Limits = toml::from_str("outputs = 0").unwrap();
         assert!(zero.check().unwrap_err().to_string().contains("outputs"));
+        for (text, least) in [
+            ("stack_bytes = 1", "65536"),
+            ("compile_memory_bytes = 9", "268435456"),
+        ] {
+            let small: Limits = toml::from_str(text).unwrap();
+            let told = small.check().unwrap_err().to_string();
+            assert!(
+                told.ends_with(&format!("give it at least {least}")),
+                "{told}"
+            );
+        }
         let rows: Limits = toml::from_str("batch_rows = 9000").unwrap();
         assert!(rows.check().unwrap_err().to_string().contains("8192"));
     }

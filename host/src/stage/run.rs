@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
-    Catalog, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
-    PredictError, Predictor, Shipped, Stopper,
+    Catalog, Compiler, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError,
+    NativeCache, PredictError, Predictor, Shipped, Stopper,
     catalog::{Exports, Prepared},
     ended::{Ended, Stopped},
     instance::{Around, Open, Share},
@@ -91,6 +91,14 @@ impl StageExecutor {
     #[must_use]
     pub const fn with_inert(mut self, inert: Inert) -> Self {
         self.inert = inert;
+        self
+    }
+
+    /// Where components that are not embedded are compiled; without this, in this process, which is
+    /// for components that one has built oneself.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        self.catalog.compile_with(compiler);
         self
     }
 
@@ -225,7 +233,7 @@ async fn run(
     let begun = Instant::now();
     let inputs = call.inputs.clone();
     let share = Share::stage(&around.limits, prepared.trust);
-    let session = around.session(call.stage.to_string(), scope, &share);
+    let session = around.session(around.log(call.stage.to_string()), scope, &share);
     let mut open = Open::new(prepared, session, &share, &around.pulse);
     let invocation = Invocation {
         inputs: call.inputs.iter().map(types::Artifact::from).collect(),
