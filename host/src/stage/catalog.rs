@@ -207,13 +207,14 @@ impl Catalog {
         // JavaScript take seconds to compile, so what was compiled before is taken as it is.
         let component = match self.cached(&digest, Trust::Guarded).await? {
             Some(component) => component,
-            None => self
-                .compile(&digest, Trust::Guarded, bytes)
-                .await
-                .map_err(|error| match error {
-                    LoadError::Misfit { problems, .. } => anyhow::anyhow!(problems.join("; ")),
-                    other => other.into(),
-                })?,
+            None => {
+                self.compile(&digest, Trust::Guarded, bytes)
+                    .await
+                    .map_err(|error| match error {
+                        LoadError::Misfit { problems, .. } => anyhow::anyhow!(problems.join("; ")),
+                        other => other.into(),
+                    })?
+            }
         };
         let engine = self.engines.of(Trust::Guarded);
         let shape = Shape::of(engine, &component);
