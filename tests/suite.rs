@@ -20,4 +20,5 @@ mod setup;
 mod stage;
 mod store;
 mod support;
+mod swap;
 mod telemetry;

@@ -9,6 +9,7 @@ mod http;
 pub(crate) mod key;
 mod telemetry;
 pub(crate) mod triggers;
+mod trust;
 mod work;
 
 use std::{
@@ -30,6 +31,7 @@ pub(crate) use azure_handler::{Host, settings_file};
 pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
 pub(crate) use telemetry::TelemetrySettings;
+pub(crate) use trust::TrustSettings;
 pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.
@@ -74,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) http: HttpSection,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
+    /// Which components are taken in the place of the built-in ones.
+    pub(crate) trust: TrustSettings,
     /// How the queues are worked off.
     pub(crate) work: WorkSettings,
     /// What one call may take.

@@ -14,3 +14,4 @@ pub mod store;
 pub mod telemetry;
 mod tls;
 pub mod trigger;
+pub mod trust;

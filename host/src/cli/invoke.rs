@@ -32,6 +32,7 @@ pub(crate) async fn invoke(origin: &Origin, invoke: &Invoke) -> anyhow::Result<(
     let session = Session {
         pipeline: Pipeline::new(store),
         stages,
+        trust: origin.trust()?,
     };
     let call = call(&session, invoke, &inputs).await?;
     let drawing = Drawing::new();
@@ -126,6 +127,7 @@ async fn call(
         Some(path) => {
             source::check(path)?;
             let added = source::add(store, path, "component", "application/wasm").await?;
+            session.trusts(path, &added.digest).await?;
             let loaded = catalog.load(invoke.stage, &added.digest).await;
             loaded.with_context(|| format!("{} can't be used", path.display()))?;
             added.digest

@@ -1,6 +1,9 @@
 //! What a command works with: the settings, a store, and the stages.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use septet::{
@@ -10,6 +13,7 @@ use septet::{
     stage::{Capability, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store, azure::Azure},
     trigger::Once,
+    trust::{Signed, Trust, beside},
 };
 
 use super::{args::Global, azure_store, drawing::Drawing};
@@ -53,6 +57,11 @@ impl Origin {
             grants.restrict(*stage, &keep)?;
         }
         Ok(grants)
+    }
+
+    /// Which components this process takes.
+    pub(crate) fn trust(&self) -> anyhow::Result<Arc<Trust>> {
+        self.settings.trust.trust().map(Arc::new)
     }
 
     /// The pipeline over `store`, as this process traces it.
@@ -117,6 +126,7 @@ impl Origin {
     pub(crate) fn session_of(&self, store: Store) -> anyhow::Result<Session> {
         let stages = self.stages(&store)?;
         Ok(Session {
+            trust: self.trust()?,
             pipeline: self.pipeline(store),
             stages,
         })
@@ -127,6 +137,8 @@ impl Origin {
 pub(crate) struct Session {
     pub(crate) pipeline: Pipeline,
     pub(crate) stages: Arc<StageExecutor>,
+    /// Which components this process takes.
+    pub(crate) trust: Arc<Trust>,
 }
 
 impl Session {
@@ -134,6 +146,19 @@ impl Session {
     pub(crate) fn component(&self, stage: Stage) -> anyhow::Result<Digest> {
         let embedded = self.stages.catalog().embedded(stage);
         embedded.with_context(|| format!("this septet was built without the stage {stage}"))
+    }
+
+    /// Whether the component of a file, which is in the store already, may be used: by its signature,
+    /// which is looked for beside the file. Who it is by, where it is signed.
+    pub(crate) async fn trusts(
+        &self,
+        file: &Path,
+        component: &Digest,
+    ) -> anyhow::Result<Option<Signed>> {
+        let bytes = self.stages.catalog().bytes(component).await?;
+        let signature = beside(file)?;
+        let signed = self.trust.check(&bytes, signature.as_deref());
+        signed.map_err(|problem| anyhow::anyhow!("{}: {problem}", file.display()))
     }
 
     /// Compiles what the run needs, before anything of it is written down: a component that does
