@@ -65,8 +65,9 @@ impl Origin {
     }
 
     /// The pipeline over `store`, as this process traces it.
-    fn pipeline(&self, store: Store) -> Pipeline {
-        Pipeline::new(store).traced(Arc::clone(&self.traces))
+    fn pipeline(&self, store: Store) -> anyhow::Result<Pipeline> {
+        let pipeline = Pipeline::new(store).trusting(self.trust()?);
+        Ok(pipeline.traced(Arc::clone(&self.traces)))
     }
 
     /// The stages of this process over `store`.
@@ -113,7 +114,7 @@ impl Origin {
 
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        Ok(self.pipeline(self.open(Mode::Existing).await?))
+        self.pipeline(self.open(Mode::Existing).await?)
     }
 
     /// Store and stages.
@@ -127,7 +128,7 @@ impl Origin {
         let stages = self.stages(&store)?;
         Ok(Session {
             trust: self.trust()?,
-            pipeline: self.pipeline(store),
+            pipeline: self.pipeline(store)?,
             stages,
         })
     }

@@ -10,7 +10,8 @@
 //! - `worker`, `execute`, `drain`: who takes a message, and does one invocation.
 //! - `publish`, `end`, `recover`: what follows from a commit, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
-//! - `registry`: versions of models and their aliases, a log that only grows.
+//! - `chain`: logs that only grow. - `registry`: versions of models and their aliases, such a log.
+//! - `swaps`: which component of each stage is in force, one log of all stages.
 //! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
 //! - `verify`: whether the store is whole.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
@@ -30,6 +31,7 @@
 //! This module must not know wasmtime, a trigger or a backend of the store.
 
 mod cancel;
+mod chain;
 mod check;
 mod commit;
 mod delivery;
@@ -57,6 +59,7 @@ mod roots;
 mod run;
 mod start;
 mod state;
+mod swaps;
 mod trace;
 mod verify;
 mod view;
@@ -79,6 +82,10 @@ pub use report::{RunSummary, StageRow};
 pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
 pub use start::Keyed;
 pub use state::{RunState, Status};
+pub use swaps::{
+    Admitted, Arm, ArmKind, Changed, Entry as SwapEntry, Event as SwapEvent, InForce, Percent,
+    Promotion, Refusal, Reversal, StageState, Swap, Swaps, Trial, Undone, Withdrawal,
+};
 pub use trace::{Place, SPANS, Traceparent, Traces, Untraced, trace_of};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};

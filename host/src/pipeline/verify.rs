@@ -91,6 +91,10 @@ impl Pipeline {
                 verified.problem(format!("{error:#}"), advice);
             }
         }
+        if let Err(error) = self.swaps().whole().await {
+            let advice = "restore septet.db from a copy of the store";
+            verified.problem(format!("{error:#}"), advice);
+        }
         self.verify_messages(&mut verified).await?;
         Ok(verified)
     }
@@ -290,6 +294,11 @@ fn needs(entry: &Entry, embedded: &BTreeSet<Digest>) -> anyhow::Result<Vec<Diges
             Event::Alias(change) => needed.extend(change.gate),
             Event::Schema(acceptance) => needed.push(acceptance.schema.digest),
         },
+        // What was in force once may be gone back to.
+        Kept::Swap(entry) => {
+            let admitted = entry.event.admitted();
+            components.extend(admitted.map(|admitted| admitted.component));
+        }
         Kept::Started(_) | Kept::Other => {}
     }
     needed.extend(components.iter().filter(|c| !embedded.contains(c)));
