@@ -15,6 +15,7 @@ mod cli;
 mod durable;
 mod hosts;
 mod oracles;
+mod sandbox;
 mod serve;
 mod setup;
 mod stage;

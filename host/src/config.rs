@@ -215,6 +215,16 @@ pub(crate) fn running() -> anyhow::Result<PathBuf> {
     env::current_exe().context("the running program can't be found: name it with --binary")
 }
 
+/// This very program, to start it once more. The system's own link leads to it also where its file
+/// was replaced by a newer one meanwhile, which would not understand this one.
+pub(crate) fn itself() -> anyhow::Result<PathBuf> {
+    let link = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && link.exists() {
+        return Ok(link.to_owned());
+    }
+    env::current_exe().context("the running program can't be found, which compiles components")
+}
+
 /// What is read of the process's environment.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {

@@ -10,7 +10,7 @@ use septet::{
         Artifact, Blame, Call, Digest, Disposition, Executed, Origin, Outcome, PinnedAlias,
         PinnedVersion, Stage,
     },
-    stage::{Control, Embedded, Grants, Inert, Limits, StageExecutor},
+    stage::{Compiler, Control, Embedded, Grants, Inert, Limits, StageExecutor},
 };
 use tempfile::TempDir;
 
@@ -39,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) embedded: Vec<(Stage, &'static [u8])>,
     pub(crate) on_silence: Option<OnSilence>,
     pub(crate) cache: Option<std::path::PathBuf>,
+    /// Where guests are compiled; else in this process.
+    pub(crate) compiler: Option<Compiler>,
 }
 
 impl Bench {
@@ -71,6 +73,9 @@ impl Bench {
         let (limits, grants) = (options.limits, options.grants);
         let executor = StageExecutor::new(embedded, Some(cache), limits, grants, own).unwrap();
         let mut executor = executor.with_inert(options.inert);
+        if let Some(compiler) = options.compiler {
+            executor = executor.with_compiler(compiler);
+        }
         if let Some(on_silence) = options.on_silence {
             executor = executor.on_silence(on_silence);
         }

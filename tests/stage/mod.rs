@@ -1,7 +1,7 @@
 //! Components in their sandboxes: real guests, good and evil.
 
-mod bench;
-mod blobs;
+pub(crate) mod bench;
+pub(crate) mod blobs;
 mod catalog;
 mod control;
 mod grants;

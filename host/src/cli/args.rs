@@ -115,6 +115,18 @@ pub(crate) enum Command {
     Init(Init),
     /// Print a completion script for a shell
     Completions(Completions),
+    /// Compile a component from standard input to standard output, within limits
+    #[command(hide = true)]
+    CompileComponent(CompileComponent),
+}
+
+/// `septet compile-component`: what the program says to itself.
+#[derive(Debug, Args)]
+pub(crate) struct CompileComponent {
+    /// Bytes of address space
+    pub(crate) memory: u64,
+    /// Seconds of processor time
+    pub(crate) cpu: u64,
 }
 
 /// `septet demo`.

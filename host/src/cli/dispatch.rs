@@ -10,8 +10,8 @@ use septet::{
 
 use super::{
     args::{AzureCommand, Cli, Command},
-    azure, demo, gc, grants, init, invoke, logging, models, monitor, output, predict, queues, runs,
-    schema, serve,
+    azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, output, predict,
+    queues, runs, schema, serve,
     session::Origin,
     stages, store, train, work,
 };
@@ -19,6 +19,10 @@ use crate::config::{self, Environment, Settings, TelemetrySettings};
 
 /// Runs the command; an error is one line on standard error.
 pub(crate) fn run(cli: Cli) -> ExitCode {
+    // Neither settings nor logs nor exporters are a compiler's business.
+    if let Command::CompileComponent(words) = &cli.command {
+        return compile::compile(words);
+    }
     let out = match &cli.command {
         Command::Serve(_) | Command::Work(_) => logging::Out::Server,
         command if is_handler(command) => logging::Out::Handler,
@@ -115,7 +119,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Store(store) => store::store(&origin, &store.command).await,
             Command::Azure(azure) => azure::azure(origin, &azure).await,
             Command::Grants => grants::grants(&origin).await,
-            Command::Init(_) | Command::Completions(_) => Ok(()),
+            Command::Init(_) | Command::Completions(_) | Command::CompileComponent(_) => Ok(()),
         }
     });
     // A component that was told to stop is not waited for.

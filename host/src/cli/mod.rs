@@ -8,6 +8,7 @@
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
 //!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
 //! - `azure`: what is for Azure Functions.
+//! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
 //!   to a run. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
@@ -20,6 +21,7 @@ pub(crate) mod args;
 mod azure;
 mod azure_secrets;
 mod azure_store;
+mod compile;
 mod data;
 mod dataset;
 mod demo;

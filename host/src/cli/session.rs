@@ -10,14 +10,14 @@ use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
     pipeline::{Pipeline, RunRequest, RunState, Status, Traces},
-    stage::{Capability, Grants, Shipped, StageExecutor},
+    stage::{Capability, Compiler, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store, azure::Azure},
     trigger::Once,
     trust::{Signed, Trust, beside},
 };
 
 use super::{args::Global, azure_store, drawing::Drawing};
-use crate::config::{Environment, Settings, azure};
+use crate::config::{self, Environment, Settings, azure};
 
 /// Where a command's words come from: flags, settings, environment, in this order of weight.
 pub(crate) struct Origin {
@@ -79,7 +79,9 @@ impl Origin {
         let shipped = shipped.map(Shipped::open).transpose()?;
         let native = (cache, shipped);
         let stages = StageExecutor::with_shipped(&EMBEDDED, native, limits, self.grants()?, blobs)?;
-        Ok(Arc::new(stages))
+        // Components of others are compiled in a process of their own, which is this program.
+        let compiler = Compiler::Process(config::itself()?);
+        Ok(Arc::new(stages.with_compiler(compiler)))
     }
 
     /// The connection of the store's account; none where the store is in a folder.

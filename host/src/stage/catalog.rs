@@ -4,12 +4,17 @@
 //! blob), native code (cached, or compiled), the check that it fits, and the link to what it is
 //! granted. It must not run guest code.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Context as _;
-use wasmtime::{Engine, component::Component, component::InstancePre};
+use wasmtime::component::{Component, InstancePre};
 
 use super::{
+    compiler::{Compiler, Uncompiled},
     ended::plain,
     engine::{Engines, Trust},
     fit::{Report, Role, Shape},
@@ -17,6 +22,7 @@ use super::{
     limits::{Exceeded, Limits},
     linker::linker,
     native::NativeCache,
+    scan::scan,
     session::Session,
     shelf::Shelf,
     shipped::Shipped,
@@ -100,6 +106,7 @@ pub struct Catalog {
     engines: Engines,
     native: Option<NativeCache>,
     shipped: Option<Shipped>,
+    compiler: OnceLock<Compiler>,
     embedded: Vec<Own>,
     blobs: Arc<dyn Blobs>,
     grants: Grants,
@@ -129,6 +136,7 @@ impl Catalog {
             engines,
             native,
             shipped: None,
+            compiler: OnceLock::new(),
             embedded: embedded.iter().map(own).collect(),
             blobs,
             grants,
@@ -143,6 +151,12 @@ impl Catalog {
     pub fn with_shipped(mut self, shipped: Option<Shipped>) -> Self {
         self.shipped = shipped;
         self
+    }
+
+    /// Where components that are not embedded are compiled, if not here. The first word counts.
+    pub(crate) fn compile_with(&self, compiler: Compiler) {
+        let first = self.compiler.set(compiler);
+        debug_assert!(first.is_ok(), "the compiler is chosen once, at the start");
     }
 
     /// The embedded component of `stage`.
@@ -313,6 +327,8 @@ impl Catalog {
         .await
     }
 
+    /// Compiles a component. One that is not embedded is anybody's: it is looked at before, and
+    /// compiled where it can't harm this process.
     async fn compile(
         &self,
         digest: &Digest,
@@ -321,15 +337,35 @@ impl Catalog {
     ) -> Result<Component, LoadError> {
         let (engine, native) = (self.engines.of(trust).clone(), self.native.clone());
         let digest = *digest;
-        blocking(move || {
-            let component = compile(&engine, &bytes)
-                .map_err(|problem| misfit(&digest, &"any stage", vec![problem]))?;
-            if let Some(native) = native {
-                native.save(&engine, &digest, &component);
+        let compiler = match self.own(&digest) {
+            Some(_) => Compiler::Here,
+            None => self.compiler.get().cloned().unwrap_or(Compiler::Here),
+        };
+        let refused = |problem: String| misfit(&digest, &"any stage", vec![problem]);
+        let limits = Arc::clone(&self.limits);
+        let foreign = self.own(&digest).is_none();
+        let bytes = blocking(move || {
+            is_component(&bytes)?;
+            if foreign {
+                scan(&bytes, &limits).map_err(|limit| limit.to_string())?;
             }
-            Ok(component)
+            Ok(bytes)
         })
         .await?
+        .map_err(refused)?;
+        let compiled = compiler.compile(&engine, trust, bytes, &self.limits).await;
+        let component = compiled.map_err(|error| match error {
+            Uncompiled::Refused(problem) => refused(problem),
+            Uncompiled::Host(error) => LoadError::Host(error),
+        })?;
+        let Some(native) = native else {
+            return Ok(component);
+        };
+        blocking(move || {
+            native.save(&engine, &digest, &component);
+            component
+        })
+        .await
     }
 
     /// Checks the component against the role's grants, and links it to them and to no more.
@@ -388,27 +424,20 @@ fn misfit(digest: &Digest, role: &impl ToString, problems: Vec<String>) -> LoadE
     }
 }
 
-/// Compiles, or says in a line why these bytes are no component.
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, String> {
+/// Says in a line why these bytes can't even be looked at as a component.
+fn is_component(bytes: &[u8]) -> Result<(), String> {
     match bytes {
         // The fourth pair of bytes of the header tells modules and components apart.
-        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => {}
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            return Err(
-                "it is a core module and not a component: build it for wasm32-wasip2".to_owned(),
-            );
+            Err("it is a core module and not a component: build it for wasm32-wasip2".to_owned())
         }
-        _ => return Err("it is not a WebAssembly component".to_owned()),
+        _ => Err("it is not a WebAssembly component".to_owned()),
     }
-    Component::from_binary(engine, bytes).map_err(|error| {
-        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-        let causes = crate::capability::clean(&causes.join(": "), 500);
-        format!("it is not a valid component: {causes}")
-    })
 }
 
 /// Runs work that computes or waits for files, away from the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, LoadError> {
     let done = tokio::task::spawn_blocking(work).await;

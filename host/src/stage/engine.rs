@@ -84,6 +84,12 @@ pub(crate) fn baseline(trust: Trust) -> anyhow::Result<Engine> {
     Engine::new(&config).map_err(plain)
 }
 
+/// An engine that only compiles, for this very processor. It needs no pool of instances; what it
+/// makes loads into the engine that has one, because that differs in nothing that code is made of.
+pub(crate) fn compiling(trust: Trust) -> anyhow::Result<Engine> {
+    Engine::new(&config(trust)).map_err(plain)
+}
+
 /// This machine's kind.
 pub(crate) fn baseline_target() -> String {
     let system = match std::env::consts::OS {

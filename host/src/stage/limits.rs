@@ -17,11 +17,23 @@ pub struct Exceeded {
     pub limit: &'static str,
     /// What it allows.
     pub value: u64,
-    /// What was asked for, in the same unit.
+    /// What was asked for, in the same unit; `MORE` where that is not known.
     pub asked: u64,
 }
 
 impl Exceeded {
+    /// It was more than the limit allows, and what met the limit does not say how much.
+    pub const MORE: u64 = u64::MAX;
+
+    /// A limit that was met by nobody knows how much.
+    pub(crate) const fn more(limit: &'static str, value: u64) -> Self {
+        Self {
+            limit,
+            value,
+            asked: Self::MORE,
+        }
+    }
+
     /// `Ok` while `asked` is within the limit.
     pub(crate) const fn check(limit: &'static str, value: u64, asked: u64) -> Result<(), Self> {
         if asked > value {
@@ -43,6 +55,9 @@ impl fmt::Display for Exceeded {
             value,
             asked,
         } = self;
+        if *asked == Self::MORE {
+            return write!(f, "limit {limit} allows {value}; more was asked for");
+        }
         write!(f, "limit {limit} allows {value}; {asked} was asked for")
     }
 }
@@ -152,6 +167,21 @@ limits! {
     random_bytes = 64 * KIB;
     /// Bytes of a component.
     component_bytes = 64 * MIB;
+    /// Functions in a component, all its modules together.
+    functions = 100_000;
+    /// Bytes of one function of a component.
+    function_bytes = MIB;
+    /// Components and modules inside each other, the outermost one included.
+    component_nesting = 8;
+    /// Types, imports, exports, globals, segments and the like in a component, all together.
+    component_items = 200_000;
+    /// Bytes of memory of the process that compiles a component that is not embedded, its program
+    /// included.
+    compile_memory_bytes = 2 * GIB;
+    /// Seconds of processor time to compile a component that is not embedded.
+    compile_cpu_seconds = 120;
+    /// Seconds of wall clock to compile a component that is not embedded.
+    compile_seconds = 300;
     /// Components kept loaded besides the embedded ones.
     components = 64;
     /// Rows of a batch that crosses a component's border.
@@ -179,6 +209,8 @@ impl Limits {
             ("cpu_seconds", self.cpu_seconds),
             ("transform_cpu_seconds", self.transform_cpu_seconds),
             ("silence_seconds", self.silence_seconds),
+            ("compile_cpu_seconds", self.compile_cpu_seconds),
+            ("compile_seconds", self.compile_seconds),
             ("retry_seconds", self.retry_seconds),
         ];
         for (name, value) in seconds {
@@ -223,6 +255,10 @@ mod tests {
             "limit outputs allows 64; 65 was asked for"
         );
         Exceeded::check("outputs", 64, 64).unwrap();
+        assert_eq!(
+            Exceeded::more("host_call_bytes", 64).to_string(),
+            "limit host_call_bytes allows 64; more was asked for"
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! # Layout
 //! - `limits`, `grants`: the numbers and the rights, as data.
 //! - `engine`, `native`, `shipped`: wasmtime's two engines, the cache of native code, and that of a package.
+//! - `scan`, `compiler`, `compiling`: a look at a component, its compilation in a process of its own, and that process.
 //! - `fit`, `linker`, `wasi`, `shelf`, `catalog`: what a component may import, and which ones are loaded.
 //! - `session`, `instance`, `ended`, `outcome`: one call in a fresh store, and how it ended.
 //! - `sandbox`, `predictor`, `transform`: components that a capability runs for another component.
@@ -11,6 +12,8 @@
 //! This module must not know triggers, runs or the ledger: a call comes in, what it did goes out.
 
 mod catalog;
+mod compiler;
+mod compiling;
 mod control;
 mod ended;
 mod engine;
@@ -25,6 +28,7 @@ mod predictor;
 mod pulse;
 mod run;
 mod sandbox;
+mod scan;
 mod session;
 mod shelf;
 mod shipped;
@@ -32,6 +36,8 @@ mod transform;
 mod wasi;
 
 pub use catalog::{Catalog, Embedded, LoadError};
+pub use compiler::Compiler;
+pub use compiling::{Bounds, compile_component};
 pub use control::{Control, Progress, Stopper};
 pub use engine::Engines;
 pub use fit::Report;

@@ -11,8 +11,8 @@ use anyhow::Context as _;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
-    Catalog, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError, NativeCache,
-    PredictError, Predictor, Shipped, Stopper,
+    Catalog, Compiler, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError,
+    NativeCache, PredictError, Predictor, Shipped, Stopper,
     catalog::{Exports, Prepared},
     ended::{Ended, Stopped},
     instance::{Around, Open, Share},
@@ -91,6 +91,14 @@ impl StageExecutor {
     #[must_use]
     pub const fn with_inert(mut self, inert: Inert) -> Self {
         self.inert = inert;
+        self
+    }
+
+    /// Where components that are not embedded are compiled; without this, in this process, which is
+    /// for components that one has built oneself.
+    #[must_use]
+    pub fn with_compiler(self, compiler: Compiler) -> Self {
+        self.catalog.compile_with(compiler);
         self
     }
 
