@@ -31,6 +31,38 @@ fn a_declared_transform_is_applied() {
 }
 
 #[test]
+fn every_batch_has_a_fresh_instance_and_that_is_cheap() {
+    let bench = Bench::new();
+    let many = call(&bench, "apply-many").with("times", "1000");
+    let executed = bench.run(many).unwrap();
+    assert_eq!(executed.used["transforms"], 1000);
+    println!("1000 batches of two rows: {:.3} s", executed.seconds);
+    // Half a millisecond each with a host that is not optimized.
+    assert!(executed.seconds < 5.0, "{} s", executed.seconds);
+    super::bench::outcome(executed);
+}
+
+/// What a component that is no part of this repository costs: `SEPTET_TRANSFORM` is its file, which
+/// doubles `x`.
+#[test]
+#[ignore = "measures a component that is named"]
+fn a_named_transform_is_measured() {
+    let bench = Bench::new();
+    let file = std::env::var_os("SEPTET_TRANSFORM").unwrap();
+    let transform = bench.blobs.insert(&std::fs::read(file).unwrap());
+    for times in ["1", "1", "101"] {
+        let mut call = bench.call(Stage::Preprocess, "apply-many");
+        call.transforms = vec![transform];
+        let call = call
+            .with("digest", &transform.to_string())
+            .with("times", times);
+        let executed = bench.run(call).unwrap();
+        println!("{times} batches: {:.4} s", executed.seconds);
+        super::bench::outcome(executed);
+    }
+}
+
+#[test]
 fn an_undeclared_transform_is_denied() {
     let bench = Bench::new();
     let transform = bench.blobs.insert(guest("transform")).to_string();

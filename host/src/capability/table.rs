@@ -153,13 +153,32 @@ fn malformed<T>(column: &str, what: &str) -> Result<T, Problem> {
     Err(Problem::Malformed(format!("column '{column}' {what}")))
 }
 
-/// Gives every NaN the same bits, because theirs differ between processors and hosts.
+/// Gives every table of the same rows the same bytes. A NaN has one pattern of bits, because theirs
+/// differ between processors and hosts; the slot of a null row holds zero, false, an empty text or
+/// the first code, because what stands there may be anything: the value that was taken out, or
+/// words that one component would pass to another.
 pub(crate) fn canonicalize(table: &mut Table) {
-    for column in &mut table.columns {
-        if let Values::Floats(values) = &mut column.values {
-            for value in values.iter_mut().filter(|value| value.is_nan()) {
-                *value = f64::NAN;
+    for Column { values, nulls, .. } in &mut table.columns {
+        match values {
+            Values::Floats(values) => {
+                blank(values, nulls);
+                for value in values.iter_mut().filter(|value| value.is_nan()) {
+                    *value = f64::NAN;
+                }
             }
+            Values::Integers(values) | Values::Timestamps(values) => blank(values, nulls),
+            Values::Booleans(values) => blank(values, nulls),
+            Values::Texts(values) => blank(values, nulls),
+            Values::Categories(categories) => blank(&mut categories.codes, nulls),
+        }
+    }
+}
+
+fn blank<T: Default>(values: &mut [T], nulls: &[u32]) {
+    for null in nulls {
+        // The table was checked: each is there.
+        if let Some(value) = values.get_mut(*null as usize) {
+            *value = T::default();
         }
     }
 }
@@ -241,5 +260,35 @@ mod tests {
             unreachable!()
         };
         assert_eq!(values[0].to_bits(), f64::NAN.to_bits());
+    }
+
+    #[test]
+    fn the_slots_of_null_rows_hold_nothing() {
+        let categories = Values::Categories(Categories {
+            dictionary: vec!["a".to_owned(), "b".to_owned()],
+            codes: vec![1, 77],
+        });
+        let columns = vec![
+            column("f", Values::Floats(vec![1.5, f64::NAN]), &[1]),
+            column("i", Values::Integers(vec![1, -7]), &[1]),
+            column("b", Values::Booleans(vec![true, true]), &[1]),
+            column(
+                "t",
+                Values::Texts(vec!["a".to_owned(), "secret".to_owned()]),
+                &[1],
+            ),
+            column("c", categories, &[1]),
+            column("z", Values::Timestamps(vec![1, 5]), &[1]),
+        ];
+        let mut rows = table(2, columns);
+        check(&rows, &Limits::default()).unwrap();
+        canonicalize(&mut rows);
+        let shown = format!("{rows:?}");
+        for gone in ["secret", "NaN", "-7", "77", "[true, true]", "[1, 5]"] {
+            assert!(!shown.contains(gone), "{gone}: {shown}");
+        }
+        for kept in ["1.5", "[1, 0]", "[true, false]", "\"a\""] {
+            assert!(shown.contains(kept), "{kept}: {shown}");
+        }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) trait Sandboxes: Send {
         batch: Table,
     ) -> wasmtime::Result<Result<Table, Refusal>>;
 
+    /// Begins another call of the component that asks: what is counted for a call begins anew.
+    fn renew(&mut self);
+
     /// Predictions for the rows of the batch.
     async fn predict(
         &mut self,

@@ -49,8 +49,13 @@ pub(crate) struct Around {
 }
 
 impl Around {
-    /// A session for a component that is called `name` in the log and may touch `scope`.
-    pub(crate) fn session(&self, name: String, scope: Scope, share: &Share) -> Session {
+    /// The log of a component that is called `name` there.
+    pub(crate) fn log(&self, name: String) -> Sink {
+        Sink::new(name, self.origin.clone(), &self.limits)
+    }
+
+    /// A session for a component that writes to `log` and may touch `scope`.
+    pub(crate) fn session(&self, log: Sink, scope: Scope, share: &Share) -> Session {
         let limits = Arc::clone(&share.limits);
         let context = Context {
             meter: Meter::new(Arc::clone(&self.pulse), Arc::clone(&limits)),
@@ -60,7 +65,7 @@ impl Around {
             written: Written::default(),
             outbox: Outbox::default(),
             proposals: Proposals::default(),
-            log: Sink::new(name, self.origin.clone(), &limits),
+            log,
             sandboxes: Box::new(Warm::new(self.clone())),
             limits,
         };
@@ -166,6 +171,7 @@ impl Open {
         let context = &mut self.store.data_mut().context;
         context.meter.renew();
         context.log.renew(&context.limits);
+        context.sandboxes.renew();
     }
 
     /// Why the component came to no answer.

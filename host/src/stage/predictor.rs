@@ -97,7 +97,7 @@ impl Predictor {
         let share = Share::predictor(&around.limits, prepared.trust);
         let scope = Scope::of_predictor(bundle, around.transforms.clone());
         let name = format!("predictor of {}", bundle.digest.short());
-        let session = around.session(name, scope, &share);
+        let session = around.session(around.log(name), scope, &share);
         let mut open = Open::new(&prepared, session, &share, &around.pulse);
         let artifact = types::Artifact::from(bundle);
         let loaded = async {

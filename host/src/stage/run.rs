@@ -233,7 +233,7 @@ async fn run(
     let begun = Instant::now();
     let inputs = call.inputs.clone();
     let share = Share::stage(&around.limits, prepared.trust);
-    let session = around.session(call.stage.to_string(), scope, &share);
+    let session = around.session(around.log(call.stage.to_string()), scope, &share);
     let mut open = Open::new(prepared, session, &share, &around.pulse);
     let invocation = Invocation {
         inputs: call.inputs.iter().map(types::Artifact::from).collect(),

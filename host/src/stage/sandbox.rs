@@ -59,7 +59,7 @@ impl Sandboxes for Warm {
                     Err(error) => return refuse_load(error),
                 };
                 drop(busy);
-                match Transform::open(&prepared, &self.around).await {
+                match Transform::open(prepared, &self.around).await {
                     Ok(transform) => entry.insert(transform),
                     Err(ended) => return refuse(ended, "the transform"),
                 }
@@ -67,11 +67,14 @@ impl Sandboxes for Warm {
         };
         match transform.apply(batch).await {
             Ok(answer) => Ok(answer),
-            Err(ended) => {
-                // What is left of an instance that ended early is not to be called again.
-                self.transforms.remove(digest);
-                refuse(ended, "the transform")
-            }
+            // The instance is gone with it, and the next batch has another.
+            Err(ended) => refuse(ended, "the transform"),
+        }
+    }
+
+    fn renew(&mut self) {
+        for transform in self.transforms.values_mut() {
+            transform.renew();
         }
     }
 
