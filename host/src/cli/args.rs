@@ -4,6 +4,7 @@
 
 mod azure;
 mod model;
+mod new;
 pub(crate) mod options;
 mod run;
 mod serve;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
+pub(crate) use new::{Language, New, NewCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
 pub(crate) use store::{Gc, Store, StoreCommand};
@@ -111,6 +113,8 @@ pub(crate) enum Command {
     Azure(Azure),
     /// Show what each stage may touch, and which grants were never used
     Grants,
+    /// Begin a transform or a stage of your own: a small project that builds
+    New(New),
     /// Write a septet.toml with every setting and what it means
     Init(Init),
     /// Print a completion script for a shell

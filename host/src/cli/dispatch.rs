@@ -10,7 +10,7 @@ use septet::{
 
 use super::{
     args::{AzureCommand, Cli, Command},
-    azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, output, predict,
+    azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, new, output, predict,
     queues, runs, schema, serve,
     session::Origin,
     stages, store, train, work,
@@ -29,7 +29,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         _ => logging::Out::Command,
     };
     let exported = match cli.command {
-        Command::Init(_) | Command::Completions(_) => Ok((None, false)),
+        Command::Init(_) | Command::New(_) | Command::Completions(_) => Ok((None, false)),
         _ => exported(&cli.command),
     };
     let done = exported.and_then(|(telemetry, unheard)| {
@@ -76,9 +76,10 @@ fn is_handler(command: &Command) -> bool {
 
 fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     let Cli { global, command } = cli;
-    // These two must work where the settings do not.
+    // These must work where the settings do not.
     match command {
         Command::Init(init) => return init::init(init.force, global.json),
+        Command::New(new) => return new::new(&new, global.json),
         Command::Completions(completions) => return init::completions(completions.shell),
         _ => {}
     }
@@ -119,7 +120,10 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Store(store) => store::store(&origin, &store.command).await,
             Command::Azure(azure) => azure::azure(origin, &azure).await,
             Command::Grants => grants::grants(&origin).await,
-            Command::Init(_) | Command::Completions(_) | Command::CompileComponent(_) => Ok(()),
+            Command::Init(_)
+            | Command::New(_)
+            | Command::Completions(_)
+            | Command::CompileComponent(_) => Ok(()),
         }
     });
     // A component that was told to stop is not waited for.

@@ -6,7 +6,7 @@
 //! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `gc`, `store`, `grants`, `init`: a command each. - `messages`: a queue looked into.
+//!   `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a queue looked into.
 //! - `azure`: what is for Azure Functions.
 //! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
@@ -36,6 +36,7 @@ mod logging;
 mod messages;
 mod models;
 mod monitor;
+mod new;
 mod output;
 mod parameters;
 mod parts;

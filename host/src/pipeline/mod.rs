@@ -72,7 +72,7 @@ pub use gc::{Collect, Collected};
 pub use invocation::Invocation;
 pub use ledger::CONTRACT;
 pub use observer::{Observer, Silent};
-pub use plan::follows;
+pub use plan::{follows, required_outputs};
 pub use poison::{Poisoned, Replayed};
 pub use policy::Policy;
 pub use publish::{AliasResult, Change};

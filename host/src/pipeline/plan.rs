@@ -103,7 +103,7 @@ fn await_commit<'a>(
 }
 
 /// What an outcome of the stage must hold, because a later stage or the user takes it.
-pub(super) const fn required_outputs(stage: Stage) -> &'static [&'static str] {
+pub const fn required_outputs(stage: Stage) -> &'static [&'static str] {
     match stage {
         Stage::Ingest => &["table"],
         Stage::Preprocess => &["train", "test", "preprocessing", "reference", "sample"],
