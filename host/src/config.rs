@@ -5,6 +5,7 @@
 pub(crate) mod azure;
 mod azure_handler;
 mod containers;
+pub(crate) mod files;
 mod http;
 pub(crate) mod key;
 mod telemetry;
@@ -116,7 +117,7 @@ pub(crate) struct PreprocessSettings {
     pub(crate) weight: Option<String>,
     pub(crate) class_weight: Option<String>,
     pub(crate) drop: Vec<String>,
-    pub(crate) transforms: Vec<PathBuf>,
+    pub(crate) transforms: Vec<String>,
     pub(crate) numbers: BTreeMap<String, Value>,
     pub(crate) categories: BTreeMap<String, Value>,
     pub(crate) columns: BTreeMap<String, Value>,
@@ -180,8 +181,10 @@ impl Settings {
             None => folder.join(store),
         });
         let preprocess = &mut settings.preprocess;
-        let files = preprocess.transforms.iter_mut();
-        for file in files.chain(&mut preprocess.test) {
+        for transform in &mut preprocess.transforms {
+            *transform = files::transform_from(&folder, transform);
+        }
+        for file in &mut preprocess.test {
             *file = folder.join(&file);
         }
         let key_file = settings.encryption.key_file;

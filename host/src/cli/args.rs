@@ -9,6 +9,7 @@ pub(crate) mod options;
 mod run;
 mod serve;
 mod store;
+mod transform;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use new::{Language, New, NewCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
 pub(crate) use store::{Gc, Store, StoreCommand};
+pub(crate) use transform::{Transform, TransformCommand};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
 /// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Schema(Schema),
     /// List the stages' components; show one, or check a component file
     Stages(Stages),
+    /// Try a user's transform; add, list, show or remove one
+    Transform(Transform),
     /// List queues; look into one, replay its poison messages or delete them
     Queues(Queues),
     /// Delete what nothing needs any more: blobs without a name, and old runs if told so
@@ -242,9 +246,9 @@ pub(crate) struct Invoke {
     /// A parameter: JSON, or text where it is no JSON; may be given many times
     #[arg(long = "param", value_name = "K=V")]
     pub(crate) parameters: Vec<String>,
-    /// Component of the world user-transform that the stage applies; may be given many times
+    /// A transform that the stage applies: a component's FILE.wasm; may be given many times
     #[arg(long = "transform", value_name = "FILE")]
-    pub(crate) transforms: Vec<PathBuf>,
+    pub(crate) transforms: Vec<String>,
     /// Run this component instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,

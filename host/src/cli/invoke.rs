@@ -115,8 +115,8 @@ async fn call(
         parameters.insert(name.to_owned(), source::value(value));
     }
     let mut transforms = Vec::new();
-    for path in &invoke.transforms {
-        transforms.push(request::add_transform(session, path).await?);
+    for transform in &invoke.transforms {
+        transforms.push(request::transform(session, transform).await?);
     }
     if !transforms.is_empty() && invoke.stage == Stage::Preprocess {
         parameters.insert("transforms".to_owned(), json!(transforms));

@@ -6,11 +6,11 @@
 //! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a queue looked into.
+//!   `transforms`, `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a queue looked into.
 //! - `azure`: what is for Azure Functions.
 //! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
-//!   to a run. - `wanted`: the same, from what a trigger wants.
+//!   to a run. - `sample`: rows to try a transform on. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
 //!   `output`, `logging`, `lines`: lines.
 //!
@@ -44,6 +44,7 @@ mod predict;
 mod queues;
 mod request;
 mod runs;
+mod sample;
 mod schema;
 mod serve;
 mod session;
@@ -53,6 +54,7 @@ mod store;
 mod summary;
 mod train;
 mod training;
+mod transforms;
 mod verify;
 mod wanted;
 mod work;

@@ -10,8 +10,10 @@
 //! - `worker`, `execute`, `drain`: who takes a message, and does one invocation.
 //! - `publish`, `end`, `recover`: what follows from a commit, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
-//! - `chain`: logs that only grow. - `registry`: versions of models and their aliases, such a log.
+//! - `chain`: logs that only grow.
+//! - `registry`: versions of models and their aliases, such a log.
 //! - `swaps`: which component of each stage is in force, one log of all stages.
+//! - `transforms`: the names of users' transforms, likewise.
 //! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
 //! - `verify`: whether the store is whole.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
@@ -61,6 +63,7 @@ mod start;
 mod state;
 mod swaps;
 mod trace;
+mod transforms;
 mod verify;
 mod view;
 mod worker;
@@ -87,6 +90,10 @@ pub use swaps::{
     Promotion, Refusal, Reversal, StageState, Swap, Swaps, Trial, Undone, Withdrawal,
 };
 pub use trace::{Place, SPANS, Traceparent, Traces, Untraced, trace_of};
+pub use transforms::{
+    Added, Addition, Entry as TransformEntry, Event as TransformEvent, NamedTransform, Removal,
+    TransformRef, TransformVersion, Transforms, check_transform,
+};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};
 pub use worker::Worker;

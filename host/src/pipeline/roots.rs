@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 
 use super::{
     commit::Commit, invocation::Invocation, ledger::Work, poison::invocation_of, publish::Change,
-    record, registry, run::RunRequest, start::Started, swaps, view::Pipeline,
+    record, registry, run::RunRequest, start::Started, swaps, transforms, view::Pipeline,
 };
 use crate::{
     contract::{Digest, Stage},
@@ -33,6 +33,7 @@ pub(super) enum Kept {
     Work(Box<Work>),
     Event(Box<registry::Entry>),
     Swap(Box<swaps::Entry>),
+    Transform(Box<transforms::Entry>),
     Started(Started),
     /// What names no blob, or is none of the pipeline's.
     Other,
@@ -69,6 +70,7 @@ pub(super) fn read(entry: &Entry) -> anyhow::Result<Kept> {
         "started" => Kept::Started(record::decode(key, value)?),
         "models" => Kept::Event(record::decode(key, value)?),
         "stages" => Kept::Swap(record::decode(key, value)?),
+        "transforms" => Kept::Transform(record::decode(key, value)?),
         "refused" => {
             record::decode::<swaps::Refusal>(key, value)?;
             Kept::Other
@@ -135,6 +137,7 @@ impl Pipeline {
             registry.state(&model).await?;
         }
         self.swaps().log().await?;
+        self.transforms().log().await?;
         let mut named = HashSet::new();
         walk(self.store.records.as_ref(), "", |entry| {
             let kept = read(entry)?;

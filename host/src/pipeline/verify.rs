@@ -15,6 +15,7 @@ use super::{
     roots::{Kept, MOST_MESSAGES, read, walk},
     run::RunRequest,
     state::{active_key, run_key},
+    transforms,
     view::Pipeline,
 };
 use crate::{
@@ -91,7 +92,11 @@ impl Pipeline {
                 verified.problem(format!("{error:#}"), advice);
             }
         }
-        if let Err(error) = self.swaps().whole().await {
+        let logs = [
+            self.swaps().whole().await,
+            self.transforms().log().await.map(drop),
+        ];
+        for error in logs.into_iter().filter_map(Result::err) {
             let advice = "restore septet.db from a copy of the store";
             verified.problem(format!("{error:#}"), advice);
         }
@@ -298,6 +303,11 @@ fn needs(entry: &Entry, embedded: &BTreeSet<Digest>) -> anyhow::Result<Vec<Diges
         Kept::Swap(entry) => {
             let admitted = entry.event.admitted();
             components.extend(admitted.map(|admitted| admitted.component));
+        }
+        Kept::Transform(entry) => {
+            if let transforms::Event::Added(addition) = &entry.event {
+                needed.push(addition.component);
+            }
         }
         Kept::Started(_) | Kept::Other => {}
     }

@@ -19,6 +19,7 @@ use super::{
     state::{RunState, run_key},
     swaps::Swaps,
     trace::{Traces, Untraced},
+    transforms::Transforms,
 };
 use crate::{
     contract::{Artifact, Stage},
@@ -110,6 +111,11 @@ impl Pipeline {
     /// Which component of each stage is in force.
     pub const fn swaps(&self) -> &Swaps {
         &self.swaps
+    }
+
+    /// The names of users' transforms.
+    pub fn transforms(&self) -> Transforms {
+        Transforms::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
     }
 
     /// Writes something small and takes it away again: fails where the store can't be written.

@@ -108,6 +108,8 @@ limits! {
     cpu_seconds = 600;
     /// Seconds of processor time of one call of a user transform.
     transform_cpu_seconds = 30;
+    /// Seconds that a user transform may be tried before it is taken.
+    admission_seconds = 300;
     /// Seconds that an embedded component may compute without calling the host. It can't be
     /// interrupted: over this, the worker process ends.
     silence_seconds = 300;
