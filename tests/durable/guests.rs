@@ -56,7 +56,7 @@ const BAD: [Bad; 11] = [
     },
     Bad {
         does: "recurse",
-        reason: "stack overflow",
+        reason: "limit stack_bytes allows 1048576",
         ..FAILED
     },
     Bad {

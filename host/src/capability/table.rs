@@ -132,6 +132,13 @@ fn check_column(column: &Column, rows: u32, limits: &Limits) -> Result<(), Probl
         }
         least = null + 1;
     }
+    let texts: &[String] = match &column.values {
+        Values::Texts(texts) => texts,
+        Values::Categories(categories) => &categories.dictionary,
+        _ => &[],
+    };
+    let longest = texts.iter().map(String::len).max().unwrap_or_default();
+    Exceeded::check("string_bytes", limits.string_bytes, longest as u64)?;
     if let Values::Categories(categories) = &column.values {
         let known = categories.dictionary.len();
         let mut nulls = column.nulls.iter().copied().peekable();
@@ -249,6 +256,17 @@ mod tests {
         let long = vec!["x".repeat(3000); 8192];
         let texts = column("t", Values::Texts(long), &[]);
         assert!(problem(&table(8192, vec![texts])).contains("batch_bytes"));
+        let long = "x".repeat((1 << 20) + 1);
+        let categories = Values::Categories(Categories {
+            dictionary: vec![long.clone()],
+            codes: vec![0],
+        });
+        for values in [Values::Texts(vec![long]), categories] {
+            assert_eq!(
+                problem(&table(1, vec![column("t", values, &[])])),
+                "limit string_bytes allows 1048576; 1048577 was asked for"
+            );
+        }
     }
 
     #[test]

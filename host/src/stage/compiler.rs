@@ -86,9 +86,7 @@ impl Compiler {
             (Self::Process(program), Trust::Guarded) => {
                 let code = process(program, bytes, limits).await?;
                 let loaded = blocking(move || load(&engine, &code)).await;
-                loaded.map_err(host)?.map_err(|error| {
-                    Uncompiled::Host(error.context("what the compiler made can't be loaded"))
-                })
+                loaded.map_err(host)?.map_err(unloaded)
             }
         }
     }
@@ -96,6 +94,15 @@ impl Compiler {
 
 fn host(error: LoadError) -> Uncompiled {
     Uncompiled::Host(error.into())
+}
+
+/// The pool of instances refuses what has no place in it; all else is wrong with the program.
+fn unloaded(error: anyhow::Error) -> Uncompiled {
+    let told = format!("{error:#}");
+    if told.contains("exceeds the limit") {
+        return Uncompiled::Refused(crate::capability::clean(&told, 500));
+    }
+    Uncompiled::Host(error.context("what the compiler made can't be loaded"))
 }
 
 fn load(engine: &Engine, code: &[u8]) -> anyhow::Result<Component> {

@@ -12,9 +12,9 @@ use super::{ended::plain, limits::Limits};
 /// How often the guarded engine's components are interrupted to look at deadlines.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// Stack of a component, and of its fiber: what is left is for host functions, which run there.
-const WASM_STACK: usize = 1 << 20;
-const FIBER_STACK: usize = 4 << 20;
+/// Stack for host functions, which run on the fiber of the component that called them, beyond the
+/// component's own.
+const HOST_STACK: usize = 3 << 20;
 
 /// The engines of a process.
 #[derive(Clone)]
@@ -62,7 +62,7 @@ impl Engines {
 /// The pooling allocator makes an instance in microseconds, but reserves address space that a
 /// machine may refuse (`ulimit -v`): on demand then, which differs in speed only.
 fn engine(trust: Trust, limits: &Limits) -> anyhow::Result<Engine> {
-    let mut config = config(trust);
+    let mut config = config(trust, limits);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(trust, limits)));
     match Engine::new(&config) {
         Ok(engine) => Ok(engine),
@@ -79,7 +79,8 @@ fn engine(trust: Trust, limits: &Limits) -> anyhow::Result<Engine> {
 /// An engine that only compiles, for the least processor of this machine's kind: naming a target
 /// keeps wasmtime from using what this very processor can do beyond that.
 pub(crate) fn baseline(trust: Trust) -> anyhow::Result<Engine> {
-    let mut config = config(trust);
+    // Stack and pool are of who runs the code, and change none of it.
+    let mut config = config(trust, &Limits::default());
     config.target(&baseline_target()).map_err(plain)?;
     Engine::new(&config).map_err(plain)
 }
@@ -87,7 +88,7 @@ pub(crate) fn baseline(trust: Trust) -> anyhow::Result<Engine> {
 /// An engine that only compiles, for this very processor. It needs no pool of instances; what it
 /// makes loads into the engine that has one, because that differs in nothing that code is made of.
 pub(crate) fn compiling(trust: Trust) -> anyhow::Result<Engine> {
-    Engine::new(&config(trust)).map_err(plain)
+    Engine::new(&config(trust, &Limits::default())).map_err(plain)
 }
 
 /// This machine's kind.
@@ -100,15 +101,16 @@ pub(crate) fn baseline_target() -> String {
     format!("{}-{system}", std::env::consts::ARCH)
 }
 
-fn config(trust: Trust) -> Config {
+fn config(trust: Trust, limits: &Limits) -> Config {
+    let stack = limits.stack_bytes as usize;
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .wasm_memory64(false)
         // Its results differ between processors.
         .wasm_relaxed_simd(false)
-        .max_wasm_stack(WASM_STACK)
-        .async_stack_size(FIBER_STACK)
+        .max_wasm_stack(stack)
+        .async_stack_size(stack.saturating_add(HOST_STACK))
         .memory_init_cow(true)
         .parallel_compilation(true);
     match trust {
@@ -145,7 +147,13 @@ fn pool(trust: Trust, limits: &Limits) -> PoolingAllocationConfig {
         .saturating_mul(sandboxes.saturating_add(1))
         .saturating_add(KEPT)
         .clamp(32, 1000) as u32;
-    let memory = limits.memory_bytes.min(1 << 32) as usize;
+    let memory = match trust {
+        Trust::Guarded => limits
+            .guarded_memory_bytes
+            .max(limits.transform_memory_bytes),
+        Trust::Trusted => limits.memory_bytes,
+    };
+    let memory = memory.min(1 << 32) as usize;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(16))

@@ -12,7 +12,7 @@ use std::{
 };
 
 use wasmtime::{
-    UpdateDeadline,
+    Trap, UpdateDeadline,
     component::{Instance, ResourceTableError},
 };
 
@@ -177,23 +177,81 @@ impl Open {
     /// Why the component came to no answer.
     pub(crate) fn ended(&self, error: wasmtime::Error) -> Ended {
         let Context { limits, log, .. } = &self.store.data().context;
-        if let Some(ResourceTableError::Full) = error.downcast_ref() {
-            return Ended::Limit(Exceeded {
-                asked: limits.handles + 1,
-                ..limit("handles", limits.handles)
-            });
-        }
-        // wasmtime tells this one in words only, and not how much was asked for.
-        if error
-            .root_cause()
-            .to_string()
-            .contains("fuel allocated for hostcalls")
-        {
-            let bytes = limits.host_call_bytes;
-            return Ended::Trap(format!(
-                "limit host_call_bytes allows {bytes}; more was passed in one call of the host"
-            ));
+        if let Some(limit) = met(&error, limits) {
+            return Ended::Limit(limit);
         }
         Ended::from_error(error, &log.last_words())
+    }
+}
+
+/// The limit that an error of wasmtime's own is about. Some it tells in words only.
+fn met(error: &wasmtime::Error, limits: &Limits) -> Option<Exceeded> {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return Some(Exceeded {
+            asked: limits.handles + 1,
+            ..limit("handles", limits.handles)
+        });
+    }
+    if let Some(Trap::StackOverflow) = error.downcast_ref() {
+        return Some(Exceeded::more("stack_bytes", limits.stack_bytes));
+    }
+    let told = error.root_cause().to_string();
+    if told.contains("fuel allocated for hostcalls") {
+        return Some(Exceeded::more("host_call_bytes", limits.host_call_bytes));
+    }
+    let (what, asked) = told
+        .strip_prefix("resource limit exceeded: ")?
+        .split_once(" count too high at ")?;
+    let (name, value) = match what {
+        "instance" => ("instances", limits.instances),
+        "table" => ("tables", limits.tables),
+        "memory" => ("memories", limits.memories),
+        _ => return None,
+    };
+    let asked = asked.parse().unwrap_or(Exceeded::MORE);
+    Some(Exceeded {
+        asked,
+        ..limit(name, value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wasmtime_tells_in_words_has_a_name() {
+        let limits = Limits::default();
+        let told = |text: &str| {
+            let error = wasmtime::Error::msg(text.to_owned()).context("around");
+            met(&error, &limits).map(|limit| limit.to_string())
+        };
+        for (text, expected) in [
+            (
+                "resource limit exceeded: instance count too high at 101",
+                "limit instances allows 100; 101 was asked for",
+            ),
+            (
+                "resource limit exceeded: table count too high at 101",
+                "limit tables allows 100; 101 was asked for",
+            ),
+            (
+                "resource limit exceeded: memory count too high at 9",
+                "limit memories allows 8; 9 was asked for",
+            ),
+            (
+                "too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted",
+                "limit host_call_bytes allows 268435456; more was asked for",
+            ),
+        ] {
+            assert_eq!(told(text).as_deref(), Some(expected));
+        }
+        assert_eq!(told("something else"), None);
+        let overflow = wasmtime::Error::from(Trap::StackOverflow);
+        let limit = met(&overflow, &limits).unwrap();
+        assert_eq!(
+            limit.to_string(),
+            "limit stack_bytes allows 1048576; more was asked for"
+        );
     }
 }

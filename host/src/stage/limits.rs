@@ -113,6 +113,9 @@ limits! {
     /// Seconds that an embedded component may compute without calling the host. It can't be
     /// interrupted: over this, the worker process ends.
     silence_seconds = 300;
+    /// Bytes of a component's stack, that of its calls into each other. Where a component's own
+    /// stack in its memory is less, that ends it first.
+    stack_bytes = MIB;
     /// Elements of all tables of an instance.
     table_elements = 200_000;
     /// Core instances in a component.
@@ -192,6 +195,8 @@ limits! {
     batch_bytes = 16 * MIB;
     /// Columns of such a batch.
     batch_columns = 4096;
+    /// Bytes of one text in such a batch, and of one entry of a dictionary.
+    string_bytes = MIB;
     /// Transforms that one call may have open.
     transforms = 16;
     /// Models that one call may have open.
@@ -222,7 +227,18 @@ impl Limits {
                 "limit {name} is {value}: give it at most {year}, a year"
             );
         }
+        for (name, value, least) in [
+            ("stack_bytes", self.stack_bytes, 64 * KIB),
+            // The program alone needs some of it.
+            ("compile_memory_bytes", self.compile_memory_bytes, 256 * MIB),
+        ] {
+            anyhow::ensure!(
+                value >= least,
+                "limit {name} is {value}: give it at least {least}"
+            );
+        }
         for (name, value, most) in [
+            ("stack_bytes", self.stack_bytes, 64 * MIB),
             ("batch_rows", self.batch_rows, 8192),
             ("batch_bytes", self.batch_bytes, 16 * MIB),
             ("summary_bytes", self.summary_bytes, 64 * KIB),
@@ -272,6 +288,17 @@ mod tests {
         assert!(error.to_string().contains("wal_seconds"), "{error}");
         let zero: Limits = toml::from_str("outputs = 0").unwrap();
         assert!(zero.check().unwrap_err().to_string().contains("outputs"));
+        for (text, least) in [
+            ("stack_bytes = 1", "65536"),
+            ("compile_memory_bytes = 9", "268435456"),
+        ] {
+            let small: Limits = toml::from_str(text).unwrap();
+            let told = small.check().unwrap_err().to_string();
+            assert!(
+                told.ends_with(&format!("give it at least {least}")),
+                "{told}"
+            );
+        }
         let rows: Limits = toml::from_str("batch_rows = 9000").unwrap();
         assert!(rows.check().unwrap_err().to_string().contains("8192"));
     }

@@ -12,6 +12,9 @@ use wasmparser::{
 
 use super::limits::{Exceeded, Limits};
 
+/// Bytes of a page of memory.
+const PAGE: u64 = 1 << 16;
+
 /// What one instantiation costs: a component that instantiates another twice costs twice of it.
 #[derive(Clone, Copy, Default)]
 struct Cost {
@@ -106,10 +109,17 @@ impl Scan<'_> {
             Payload::MemorySection(section) => {
                 self.cost(|cost| cost.memories += u64::from(section.count()));
                 self.items(section.count())?;
+                for memory in section.into_iter().flatten() {
+                    self.memory(memory.initial.saturating_mul(PAGE))?;
+                }
             }
             Payload::TableSection(section) => {
                 self.cost(|cost| cost.tables += u64::from(section.count()));
                 self.items(section.count())?;
+                for table in section.into_iter().flatten() {
+                    let elements = table.ty.initial;
+                    check("table_elements", self.limits.table_elements, elements)?;
+                }
             }
             Payload::InstanceSection(section) => {
                 self.items(section.count())?;
@@ -196,6 +206,21 @@ impl Scan<'_> {
         check("instances", self.limits.instances, instances)?;
         check("memories", self.limits.memories, memories)?;
         check("tables", self.limits.tables, tables)
+    }
+
+    /// A memory that is larger from the start than any foreign component may have: the pool has no
+    /// place of that size. What its role allows is checked when it is instantiated.
+    const fn memory(&self, bytes: u64) -> Result<(), Exceeded> {
+        let Limits {
+            guarded_memory_bytes: stage,
+            transform_memory_bytes: transform,
+            ..
+        } = *self.limits;
+        if stage >= transform {
+            check("guarded_memory_bytes", stage, bytes)
+        } else {
+            check("transform_memory_bytes", transform, bytes)
+        }
     }
 
     fn items(&mut self, more: u32) -> Result<(), Exceeded> {
@@ -335,6 +360,17 @@ mod tests {
         assert_eq!(told, "limit memories allows 1; 2 was asked for");
         let told = few(module, |l| l.tables = 3);
         assert_eq!(told, "limit tables allows 3; 4 was asked for");
+        let told = few("(component (core module (table 10 funcref)))", |l| {
+            l.table_elements = 9
+        });
+        assert_eq!(told, "limit table_elements allows 9; 10 was asked for");
+        let told = few("(component (core module (memory 8193)))", |l| {
+            l.guarded_memory_bytes = 1;
+        });
+        assert_eq!(
+            told,
+            "limit transform_memory_bytes allows 536870912; 536936448 was asked for"
+        );
     }
 
     #[test]
