@@ -23,3 +23,4 @@ mod store;
 mod support;
 mod swap;
 mod telemetry;
+mod transform;

@@ -64,17 +64,22 @@ pub(crate) fn guest(name: &str) -> &'static [u8] {
         .unwrap_or_else(|| panic!("there is no guest {name}"))
 }
 
+/// A command that sees nothing of the outer build: neither its flags nor its wrapper.
+pub(crate) fn clean(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(
+        ENVIRONMENT
+            .iter()
+            .filter_map(|name| Some((name, env::var_os(name)?))),
+    );
+    command
+}
+
 fn build() -> BTreeMap<String, &'static [u8]> {
     let target = target();
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = clean(env!("CARGO"));
     cargo
         .current_dir(workspace())
-        .env_clear()
-        .envs(
-            ENVIRONMENT
-                .iter()
-                .filter_map(|name| Some((name, env::var_os(name)?))),
-        )
         .env("CONST_RANDOM_SEED", "septet")
         .args(["build", "--locked", "--release", "--quiet"])
         .args(["--target", "wasm32-wasip2", "--package", "septet-fixtures"])

@@ -203,13 +203,19 @@ impl Catalog {
         let size = bytes.len() as u64;
         Exceeded::check("component_bytes", self.limits.component_bytes, size)?;
         let digest = Digest::of(&bytes);
-        let component = self
-            .compile(&digest, Trust::Guarded, bytes)
-            .await
-            .map_err(|error| match error {
-                LoadError::Misfit { problems, .. } => anyhow::anyhow!(problems.join("; ")),
-                other => other.into(),
-            })?;
+        // A component is checked before each use of its file: the large ones of Python and
+        // JavaScript take seconds to compile, so what was compiled before is taken as it is.
+        let component = match self.cached(&digest, Trust::Guarded).await? {
+            Some(component) => component,
+            None => {
+                self.compile(&digest, Trust::Guarded, bytes)
+                    .await
+                    .map_err(|error| match error {
+                        LoadError::Misfit { problems, .. } => anyhow::anyhow!(problems.join("; ")),
+                        other => other.into(),
+                    })?
+            }
+        };
         let engine = self.engines.of(Trust::Guarded);
         let shape = Shape::of(engine, &component);
         let problems = |role| match self.link(&component, &digest, role, Trust::Guarded) {

@@ -35,10 +35,10 @@ const TRANSFORM_RUST: &[File] = files!("templates/transform/rust":
     "Cargo.lock", "Cargo.toml", "README.md", "gitignore", "src/component.rs", "src/lib.rs", "src/ratio.rs",
 );
 const TRANSFORM_PYTHON: &[File] = files!("templates/transform/python":
-    "README.md", "app.py", "gitignore", "ratio.py", "requirements.txt", "test_ratio.py",
+    "README.md", "app.py", "columns.py", "gitignore", "ratio.py", "requirements.txt", "test_ratio.py",
 );
 const TRANSFORM_JAVASCRIPT: &[File] = files!("templates/transform/javascript":
-    "README.md", "app.js", "build.mjs", "gitignore", "package-lock.json", "package.json", "ratio.js",
+    "README.md", "app.js", "build.mjs", "columns.js", "gitignore", "package-lock.json", "package.json", "ratio.js",
     "ratio.test.js",
 );
 const STAGE_RUST: &[File] = files!("templates/stage/rust":
