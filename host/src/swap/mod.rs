@@ -7,7 +7,7 @@
 //! - `trial`: a component does calls whose answers are known. - `demo`: where none is recorded.
 //! - `overlay`: where what it writes goes, and is gone. - `compare`, `columns`: what differs.
 //! - `predictions`: infer with the models that are in use, too.
-//! - `report`: what was tried and what differs. - `folder`: components that are dropped into a folder.
+//! - `view`: the stages and their history, for programs. - `report`: what was tried and what differs. - `folder`: components that are dropped into a folder.
 //!
 //! It joins the stages and the pipeline. It must not know HTTP or a command line, and nothing that it
 //! tries is seen by anybody before its last step, which creates one record.
@@ -23,6 +23,7 @@ mod report;
 mod step;
 mod swapper;
 mod trial;
+pub mod view;
 
 pub use folder::StagesFolder;
 pub use offer::Offer;
