@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use septet::contract::Stage;
+use septet::{contract::Stage, pipeline::Percent};
 use serde::Deserialize;
 
 pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
@@ -103,7 +103,7 @@ pub(crate) enum Command {
     Models(Models),
     /// Show the schema that a model's data are held to, or accept another
     Schema(Schema),
-    /// List the stages' components; show one, or check a component file
+    /// List the stages' components; show, check or swap one, or go back
     Stages(Stages),
     /// Try a user's transform; add, list, show or remove one
     Transform(Transform),
@@ -302,6 +302,32 @@ pub(crate) enum StagesCommand {
         #[arg(value_name = "STAGE")]
         stage: Stage,
     },
+    /// Put a component in the place of a stage's, while everything goes on
+    Swap(Swap),
+    /// List what happened to the stages: swaps, and what was refused at which step
+    History {
+        /// Only this stage
+        #[arg(value_name = "STAGE")]
+        stage: Option<Stage>,
+    },
+    /// Undo the last change of a stage: end its canary, or put the component before into force
+    Rollback {
+        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+        #[arg(value_name = "STAGE")]
+        stage: Stage,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Put a stage's canary into force, or where there is none its shadow
+    Promote {
+        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+        #[arg(value_name = "STAGE")]
+        stage: Stage,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
     /// Say which stages a component file fits, or why it fits none
     Check {
         /// The component
@@ -311,6 +337,37 @@ pub(crate) enum StagesCommand {
         #[arg(long, value_name = "STAGE")]
         stage: Option<Stage>,
     },
+}
+
+/// `septet stages swap`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The component is refused at the first step that it does not pass, and what was in force goes on:
+  size, pin, signature, compile, world, grants, golden (calls that are known), answers, store
+
+Examples:
+  septet stages swap train train.wasm
+  septet stages swap infer infer.wasm --same-answers --canary 10%
+  septet stages swap train --builtin")]
+pub(crate) struct Swap {
+    /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+    #[arg(value_name = "STAGE")]
+    pub(crate) stage: Stage,
+    /// The component; FILE.minisig beside it is its signature
+    #[arg(value_name = "FILE", required_unless_present = "builtin")]
+    pub(crate) file: Option<PathBuf>,
+    /// Refuse it where it answers otherwise than what is in force
+    #[arg(long)]
+    pub(crate) same_answers: bool,
+    /// Do not put it into force, but let it answer this share of the calls
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) canary: Option<Percent>,
+    /// Do not put it into force, but give it copies of this share of the calls
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) shadow: Option<Percent>,
+    /// Go back to the component that is built in; for infer, to each model's own
+    #[arg(long, conflicts_with_all = ["file", "same_answers", "canary", "shadow"])]
+    pub(crate) builtin: bool,
 }
 
 /// `septet queues`.

@@ -5,8 +5,9 @@
 //! - `session`: store, stages and settings of one command.
 //! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
-//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `transforms`, `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a queue looked into.
+//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`, `swaps`,
+//!   `transforms`, `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a
+//!   queue looked into.
 //! - `azure`: what is for Azure Functions.
 //! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
@@ -52,6 +53,7 @@ mod source;
 mod stages;
 mod store;
 mod summary;
+mod swaps;
 mod train;
 mod training;
 mod transforms;

@@ -16,6 +16,7 @@
 //! - `transforms`: the names of users' transforms, likewise.
 //! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
 //! - `verify`: whether the store is whole.
+//! - `golden`: calls that ended well, to be done again by another component.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
 //! - `executor`, `observer`: what the pipeline needs of the stages, and who watches.
 //! - `trace`, `delivery`: where the work of a run stands in its trace, and a message as a span of it.
@@ -45,6 +46,7 @@ mod execute;
 mod executor;
 mod forget;
 mod gc;
+mod golden;
 mod invocation;
 mod ledger;
 mod observer;
@@ -72,6 +74,7 @@ pub use commit::{Commit, Ending};
 pub use envelope::Asked;
 pub use executor::{Executor, Progress};
 pub use gc::{Collect, Collected};
+pub use golden::Golden;
 pub use invocation::Invocation;
 pub use ledger::CONTRACT;
 pub use observer::{Observer, Silent};

@@ -211,7 +211,7 @@ impl Pipeline {
     /// They begin with the time, and records are listed forwards only: those since an hour ago are
     /// looked at, then those since 16, and so on until there are enough. What it takes grows with
     /// `limit` and with how unevenly runs come, and not with all runs there are.
-    async fn newest(&self, limit: usize) -> anyhow::Result<VecDeque<String>> {
+    pub(super) async fn newest(&self, limit: usize) -> anyhow::Result<VecDeque<String>> {
         let records = self.store.records.as_ref();
         let mut span = 3_600_000_u64;
         loop {

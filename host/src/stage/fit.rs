@@ -132,6 +132,14 @@ fn needs_host(engine: &Engine, item: &ComponentItem) -> bool {
     }
 }
 
+/// Whether a problem of a component is what it imports, and not what it is or gives.
+pub(crate) fn is_import(problem: &str) -> bool {
+    problem.starts_with(IMPORTS)
+}
+
+/// How those problems begin.
+const IMPORTS: &str = "it imports ";
+
 fn import_problem(import: &str, role: Role, grants: &Grants) -> Option<String> {
     let Some(name) = Name::parse(import) else {
         return Some(format!(

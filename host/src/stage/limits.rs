@@ -48,6 +48,13 @@ impl Exceeded {
     }
 }
 
+impl Limits {
+    /// Whether a component of so many bytes may be looked at.
+    pub(crate) const fn check_component(&self, bytes: u64) -> Result<(), Exceeded> {
+        Exceeded::check("component_bytes", self.component_bytes, bytes)
+    }
+}
+
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

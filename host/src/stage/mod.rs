@@ -55,4 +55,5 @@ pub use wasi::Inert;
 pub use crate::capability::bindings::exports::septet::pipeline::predictor::{Feature, Signature};
 
 pub(crate) use ended::HostFault;
+pub(crate) use fit::is_import;
 pub(crate) use pulse::{Busy, Pulse};

@@ -112,6 +112,24 @@ impl StageExecutor {
         self
     }
 
+    /// The same stages, whose calls read and write other blobs; components come from where they did.
+    #[must_use]
+    pub fn over(&self, blobs: Arc<dyn Blobs>) -> Self {
+        Self {
+            catalog: Arc::clone(&self.catalog),
+            blobs,
+            limits: Arc::clone(&self.limits),
+            inert: self.inert,
+            on_silence: Arc::clone(&self.on_silence),
+            permits: Arc::clone(&self.permits),
+        }
+    }
+
+    /// What a call may take.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The components.
     pub const fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog

@@ -93,6 +93,11 @@ impl Swaps {
         }
     }
 
+    /// What this process takes.
+    pub const fn trust(&self) -> &Arc<Trust> {
+        &self.trust
+    }
+
     /// All stages as they are. Only what is new of the log is read.
     pub async fn all(&self) -> anyhow::Result<Arc<InForce>> {
         let known = self.last();
