@@ -21,5 +21,6 @@ mod setup;
 mod stage;
 mod store;
 mod support;
+mod swap;
 mod telemetry;
 mod transform;

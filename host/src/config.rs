@@ -5,10 +5,13 @@
 pub(crate) mod azure;
 mod azure_handler;
 mod containers;
+pub(crate) mod files;
 mod http;
 pub(crate) mod key;
+mod swap;
 mod telemetry;
 pub(crate) mod triggers;
+mod trust;
 mod work;
 
 use std::{
@@ -29,7 +32,9 @@ use self::{
 pub(crate) use azure_handler::{Host, settings_file};
 pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
+pub(crate) use swap::SwapSettings;
 pub(crate) use telemetry::TelemetrySettings;
+pub(crate) use trust::TrustSettings;
 pub(crate) use work::WorkSettings;
 
 /// Largest septet.toml that is read.
@@ -74,6 +79,10 @@ pub(crate) struct Settings {
     pub(crate) http: HttpSection,
     /// Fewer capabilities for a stage than it has by default.
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
+    /// Which components are taken in the place of the built-in ones.
+    pub(crate) trust: TrustSettings,
+    /// Components that take the place of stages'.
+    pub(crate) swap: SwapSettings,
     /// How the queues are worked off.
     pub(crate) work: WorkSettings,
     /// What one call may take.
@@ -112,7 +121,7 @@ pub(crate) struct PreprocessSettings {
     pub(crate) weight: Option<String>,
     pub(crate) class_weight: Option<String>,
     pub(crate) drop: Vec<String>,
-    pub(crate) transforms: Vec<PathBuf>,
+    pub(crate) transforms: Vec<String>,
     pub(crate) numbers: BTreeMap<String, Value>,
     pub(crate) categories: BTreeMap<String, Value>,
     pub(crate) columns: BTreeMap<String, Value>,
@@ -176,8 +185,10 @@ impl Settings {
             None => folder.join(store),
         });
         let preprocess = &mut settings.preprocess;
-        let files = preprocess.transforms.iter_mut();
-        for file in files.chain(&mut preprocess.test) {
+        for transform in &mut preprocess.transforms {
+            *transform = files::transform_from(&folder, transform);
+        }
+        for file in &mut preprocess.test {
             *file = folder.join(&file);
         }
         let key_file = settings.encryption.key_file;
@@ -186,6 +197,7 @@ impl Settings {
         settings.http.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
+        settings.swap.rebase(&folder);
         triggers::rebase(&mut settings.folder, &mut settings.timer, &folder);
         Ok(settings)
     }

@@ -15,8 +15,9 @@ struct Failpoint {
     left: AtomicU32,
 }
 
-/// The places, in the order in which an invocation passes them.
-pub const PLACES: [&str; 7] = [
+/// The places, in the order in which an invocation passes them; the last is a swap's, when its
+/// component is in the store and no record names it.
+pub const PLACES: [&str; 8] = [
     "received",
     "executed",
     "committed",
@@ -24,6 +25,7 @@ pub const PLACES: [&str; 7] = [
     "sent",
     "published",
     "acknowledged",
+    "offered",
 ];
 
 /// Ends the process when `place` is passed for the `nth` time, from 1.

@@ -11,6 +11,8 @@ pub mod pipeline;
 pub mod secret;
 pub mod stage;
 pub mod store;
+pub mod swap;
 pub mod telemetry;
 mod tls;
 pub mod trigger;
+pub mod trust;

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// What clients say when there is no network or no such registry.
-const OUT_OF_REACH: [&str; 10] = [
+const OUT_OF_REACH: [&str; 12] = [
     "Could not find a version",
     "ConnectTimeout",
     "EAI_AGAIN",
@@ -23,6 +23,8 @@ const OUT_OF_REACH: [&str; 10] = [
     "ETIMEDOUT",
     "Failed to establish a new connection",
     "Temporary failure in name resolution",
+    "Temporary failure resolving",
+    "Unable to locate package",
     "No such file or directory (os error 2)",
 ];
 
@@ -117,7 +119,8 @@ pub(crate) fn installed(
     }
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+/// Runs a tool; what it told is the error.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let output = command
         .output()
         .map_err(|error| format!("{command:?}: {error}"))?;

@@ -23,6 +23,7 @@ mod protocol;
 mod registry;
 mod runs;
 pub(crate) mod stages;
+mod swaps;
 mod troubles;
 
 pub use folder::contents;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use septet::{
+    contract::Stage,
     pipeline::{ModelRef, Selector, registry::Version},
     store::Mode,
 };
@@ -52,13 +53,17 @@ pub(crate) async fn rollback(origin: &Origin, model: &str, reason: &str) -> anyh
 /// recorded in its bundle.
 async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow::Result<()> {
     let pinned = &version.pinned;
+    // As it will be asked: with the infer component that is in force for all, where one is.
+    let builtin = session.component(Stage::Infer)?;
+    let state = session.pipeline.swaps().state(Stage::Infer).await?;
+    let infer = state.settled(pinned.infer, builtin);
     let bundle = pinned.artifact();
     let transforms = pinned.transforms();
     let drawing = Drawing::new();
     let loaded = {
         let _note = drawing.waiting("loading the model");
         let stages = &session.stages;
-        stages.predictor(&pinned.infer, &bundle, &transforms).await
+        stages.predictor(&infer, &bundle, &transforms).await
     };
     drawing.finish();
     loaded.map(drop).with_context(|| {

@@ -9,12 +9,13 @@ pub(crate) mod options;
 mod run;
 mod serve;
 mod store;
+mod transform;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use septet::contract::Stage;
+use septet::{contract::Stage, pipeline::Percent};
 use serde::Deserialize;
 
 pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
@@ -23,6 +24,7 @@ pub(crate) use new::{Language, New, NewCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
 pub(crate) use store::{Gc, Store, StoreCommand};
+pub(crate) use transform::{Transform, TransformCommand};
 
 /// Split an ML script into seven sandboxed stages: ingest, preprocess, train, evaluate, deploy,
 /// infer, monitor. Each is a WebAssembly component that can touch only what it was granted.
@@ -101,8 +103,10 @@ pub(crate) enum Command {
     Models(Models),
     /// Show the schema that a model's data are held to, or accept another
     Schema(Schema),
-    /// List the stages' components; show one, or check a component file
+    /// List the stages' components; show, check or swap one, or go back
     Stages(Stages),
+    /// Try a user's transform; add, list, show or remove one
+    Transform(Transform),
     /// List queues; look into one, replay its poison messages or delete them
     Queues(Queues),
     /// Delete what nothing needs any more: blobs without a name, and old runs if told so
@@ -242,9 +246,9 @@ pub(crate) struct Invoke {
     /// A parameter: JSON, or text where it is no JSON; may be given many times
     #[arg(long = "param", value_name = "K=V")]
     pub(crate) parameters: Vec<String>,
-    /// Component of the world user-transform that the stage applies; may be given many times
+    /// A transform that the stage applies: a component's FILE.wasm; may be given many times
     #[arg(long = "transform", value_name = "FILE")]
-    pub(crate) transforms: Vec<PathBuf>,
+    pub(crate) transforms: Vec<String>,
     /// Run this component instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(crate) component: Option<PathBuf>,
@@ -298,6 +302,32 @@ pub(crate) enum StagesCommand {
         #[arg(value_name = "STAGE")]
         stage: Stage,
     },
+    /// Put a component in the place of a stage's, while everything goes on
+    Swap(Swap),
+    /// List what happened to the stages: swaps, and what was refused at which step
+    History {
+        /// Only this stage
+        #[arg(value_name = "STAGE")]
+        stage: Option<Stage>,
+    },
+    /// Undo the last change of a stage: end its canary, or put the component before into force
+    Rollback {
+        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+        #[arg(value_name = "STAGE")]
+        stage: Stage,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Put a stage's canary into force, or where there is none its shadow
+    Promote {
+        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+        #[arg(value_name = "STAGE")]
+        stage: Stage,
+        /// Why, for the history
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
     /// Say which stages a component file fits, or why it fits none
     Check {
         /// The component
@@ -307,6 +337,37 @@ pub(crate) enum StagesCommand {
         #[arg(long, value_name = "STAGE")]
         stage: Option<Stage>,
     },
+}
+
+/// `septet stages swap`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The component is refused at the first step that it does not pass, and what was in force goes on:
+  size, pin, signature, compile, world, grants, golden (calls that are known), answers, store
+
+Examples:
+  septet stages swap train train.wasm
+  septet stages swap infer infer.wasm --same-answers --canary 10%
+  septet stages swap train --builtin")]
+pub(crate) struct Swap {
+    /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+    #[arg(value_name = "STAGE")]
+    pub(crate) stage: Stage,
+    /// The component; FILE.minisig beside it is its signature
+    #[arg(value_name = "FILE", required_unless_present = "builtin")]
+    pub(crate) file: Option<PathBuf>,
+    /// Refuse it where it answers otherwise than what is in force
+    #[arg(long)]
+    pub(crate) same_answers: bool,
+    /// Do not put it into force, but let it answer this share of the calls
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) canary: Option<Percent>,
+    /// Do not put it into force, but give it copies of this share of the calls
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) shadow: Option<Percent>,
+    /// Go back to the component that is built in; for infer, to each model's own
+    #[arg(long, conflicts_with_all = ["file", "same_answers", "canary", "shadow"])]
+    pub(crate) builtin: bool,
 }
 
 /// `septet queues`.

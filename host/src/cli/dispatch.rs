@@ -13,7 +13,7 @@ use super::{
     azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, new, output, predict,
     queues, runs, schema, serve,
     session::Origin,
-    stages, store, train, work,
+    stages, store, train, transforms, work,
 };
 use crate::config::{self, Environment, Settings, TelemetrySettings};
 
@@ -112,6 +112,9 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Work(work) => work::work(&origin, &work).await,
             Command::Invoke(invoke) => invoke::invoke(&origin, &invoke).await,
             Command::Runs(runs) => runs::runs(&origin, runs.command.as_ref()).await,
+            Command::Transform(transform) => {
+                transforms::transform(&origin, &transform.command).await
+            }
             Command::Models(models) => models::models(&origin, models.command.as_ref()).await,
             Command::Schema(schema) => schema::schema(&origin, &schema.command).await,
             Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,

@@ -32,6 +32,7 @@ pub(crate) async fn invoke(origin: &Origin, invoke: &Invoke) -> anyhow::Result<(
     let session = Session {
         pipeline: Pipeline::new(store),
         stages,
+        trust: origin.trust()?,
     };
     let call = call(&session, invoke, &inputs).await?;
     let drawing = Drawing::new();
@@ -114,8 +115,8 @@ async fn call(
         parameters.insert(name.to_owned(), source::value(value));
     }
     let mut transforms = Vec::new();
-    for path in &invoke.transforms {
-        transforms.push(request::add_transform(session, path).await?);
+    for transform in &invoke.transforms {
+        transforms.push(request::transform(session, transform).await?);
     }
     if !transforms.is_empty() && invoke.stage == Stage::Preprocess {
         parameters.insert("transforms".to_owned(), json!(transforms));
@@ -126,6 +127,7 @@ async fn call(
         Some(path) => {
             source::check(path)?;
             let added = source::add(store, path, "component", "application/wasm").await?;
+            session.trusts(path, &added.digest).await?;
             let loaded = catalog.load(invoke.stage, &added.digest).await;
             loaded.with_context(|| format!("{} can't be used", path.display()))?;
             added.digest

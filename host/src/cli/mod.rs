@@ -5,12 +5,13 @@
 //! - `session`: store, stages and settings of one command.
 //! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
-//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`,
-//!   `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a queue looked into.
+//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`, `swaps`,
+//!   `transforms`, `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a
+//!   queue looked into.
 //! - `azure`: what is for Azure Functions.
 //! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
-//!   to a run. - `wanted`: the same, from what a trigger wants.
+//!   to a run. - `sample`: rows to try a transform on. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
 //!   `output`, `logging`, `lines`: lines.
 //!
@@ -44,6 +45,7 @@ mod predict;
 mod queues;
 mod request;
 mod runs;
+mod sample;
 mod schema;
 mod serve;
 mod session;
@@ -51,8 +53,10 @@ mod source;
 mod stages;
 mod store;
 mod summary;
+mod swaps;
 mod train;
 mod training;
+mod transforms;
 mod verify;
 mod wanted;
 mod work;

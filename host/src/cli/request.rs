@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use septet::{
     contract::{Digest, Stage},
-    pipeline::{ModelRef, Pinned, PinnedModel, RunKind, RunRequest, Source},
+    pipeline::{Addition, ModelRef, Pinned, PinnedModel, RunKind, RunRequest, Source},
+    stage::{NotAdmitted, TransformReport},
 };
 use serde_json::{Value, json};
 
@@ -17,9 +18,11 @@ use super::{
     args::{Format, Monitor, Predict},
     data::Data,
     parameters::Parameters,
+    sample,
     session::{Origin, Session},
     source,
 };
+use crate::config::files;
 
 /// A run that predicts the rows of `data`.
 pub(crate) async fn predict(
@@ -118,25 +121,58 @@ pub(crate) async fn keep_components(session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Puts a transform into the store, if it is one.
+/// A transform by what a user wrote: a component's file, or a name that the store knows.
+pub(crate) async fn transform(session: &Session, text: &str) -> anyhow::Result<Digest> {
+    if files::is_file(text) {
+        return add_transform(session, Path::new(text)).await;
+    }
+    let asked = text.parse()?;
+    let version = session.pipeline.transforms().find(&asked).await?;
+    let Addition {
+        component,
+        signature,
+        ..
+    } = version.addition.as_ref();
+    // Another process may have added it, under other settings than this one's.
+    let catalog = session.stages.catalog();
+    if !session.trust.takes_all() {
+        let bytes = catalog.bytes(component).await?;
+        let signed = session.trust.check(&bytes, signature.as_deref());
+        signed.map_err(|problem| anyhow::anyhow!("the transform '{text}': {problem}"))?;
+    }
+    let loaded = catalog.load_transform(component).await;
+    loaded.with_context(|| format!("the transform '{text}' can't be used"))?;
+    Ok(*component)
+}
+
+/// Puts a transform into the store, if it is one that keeps its contract.
 pub(crate) async fn add_transform(session: &Session, path: &Path) -> anyhow::Result<Digest> {
-    let bytes = std::fs::read(path).with_context(|| format!("{} can't be read", path.display()))?;
-    let report = session.stages.catalog().check(bytes, None).await;
-    let report = report.with_context(|| format!("{} can't be used", path.display()))?;
-    ensure!(
-        report.transform,
-        "{} is no user transform: it must export septet:transform/transform and import nothing but wasi",
-        path.display()
-    );
+    let report = admit(session, path, None).await?;
+    session.trusts(path, &report.component).await?;
+    Ok(report.component)
+}
+
+/// Puts a component's file into the store and tries it as a transform, on the rows of `sample` or on
+/// rows made up from what it needs.
+pub(crate) async fn admit(
+    session: &Session,
+    path: &Path,
+    sample: Option<&Path>,
+) -> anyhow::Result<TransformReport> {
+    let shown = path.display();
+    source::check(path)?;
     let store = session.pipeline.store();
     let artifact = source::add(store, path, "transform", "application/wasm").await?;
-    let loaded = session
-        .stages
-        .catalog()
-        .load_transform(&artifact.digest)
-        .await;
-    loaded.with_context(|| format!("{} can't be used", path.display()))?;
-    Ok(artifact.digest)
+    let rows = match sample {
+        Some(sample) => Some(sample::read(session, sample).await?),
+        None => None,
+    };
+    let admitted = session.stages.admit_transform(&artifact.digest, rows).await;
+    admitted.map_err(|error| match error {
+        NotAdmitted::Refused(reason) => anyhow::anyhow!("{shown} is not taken: {reason}"),
+        NotAdmitted::Load(error) => anyhow::anyhow!("{shown} can't be used: {error}"),
+        NotAdmitted::Host(error) => error.context(format!("{shown} could not be tried")),
+    })
 }
 
 /// All embedded components.

@@ -1,6 +1,9 @@
 //! What a command works with: the settings, a store, and the stages.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use septet::{
@@ -10,6 +13,7 @@ use septet::{
     stage::{Capability, Compiler, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store, azure::Azure},
     trigger::Once,
+    trust::{Signed, Trust, beside},
 };
 
 use super::{args::Global, azure_store, drawing::Drawing};
@@ -55,9 +59,15 @@ impl Origin {
         Ok(grants)
     }
 
+    /// Which components this process takes.
+    pub(crate) fn trust(&self) -> anyhow::Result<Arc<Trust>> {
+        self.settings.trust.trust().map(Arc::new)
+    }
+
     /// The pipeline over `store`, as this process traces it.
-    fn pipeline(&self, store: Store) -> Pipeline {
-        Pipeline::new(store).traced(Arc::clone(&self.traces))
+    fn pipeline(&self, store: Store) -> anyhow::Result<Pipeline> {
+        let pipeline = Pipeline::new(store).trusting(self.trust()?);
+        Ok(pipeline.traced(Arc::clone(&self.traces)))
     }
 
     /// The stages of this process over `store`.
@@ -106,7 +116,7 @@ impl Origin {
 
     /// The store alone, which must be there.
     pub(crate) async fn existing(&self) -> anyhow::Result<Pipeline> {
-        Ok(self.pipeline(self.open(Mode::Existing).await?))
+        self.pipeline(self.open(Mode::Existing).await?)
     }
 
     /// Store and stages.
@@ -119,7 +129,8 @@ impl Origin {
     pub(crate) fn session_of(&self, store: Store) -> anyhow::Result<Session> {
         let stages = self.stages(&store)?;
         Ok(Session {
-            pipeline: self.pipeline(store),
+            trust: self.trust()?,
+            pipeline: self.pipeline(store)?,
             stages,
         })
     }
@@ -129,6 +140,8 @@ impl Origin {
 pub(crate) struct Session {
     pub(crate) pipeline: Pipeline,
     pub(crate) stages: Arc<StageExecutor>,
+    /// Which components this process takes.
+    pub(crate) trust: Arc<Trust>,
 }
 
 impl Session {
@@ -138,11 +151,36 @@ impl Session {
         embedded.with_context(|| format!("this septet was built without the stage {stage}"))
     }
 
+    /// Whether the component of a file, which is in the store already, may be used: by its signature,
+    /// which is looked for beside the file. Who it is by, where it is signed.
+    pub(crate) async fn trusts(
+        &self,
+        file: &Path,
+        component: &Digest,
+    ) -> anyhow::Result<Option<Signed>> {
+        let bytes = self.stages.catalog().bytes(component).await?;
+        let signature = beside(file)?;
+        let signed = self.trust.check(&bytes, signature.as_deref());
+        signed.map_err(|problem| anyhow::anyhow!("{}: {problem}", file.display()))
+    }
+
     /// Compiles what the run needs, before anything of it is written down: a component that does
     /// not fit its grants is refused here.
     pub(crate) async fn prepare(&self, stages: &[Stage], drawing: &Drawing) -> anyhow::Result<()> {
         let _note = drawing.waiting("compiling components (once on this machine)");
-        Ok(self.stages.catalog().warm(stages).await?)
+        let catalog = self.stages.catalog();
+        catalog.warm(stages).await?;
+        let in_force = self.pipeline.swaps().all().await?;
+        for state in in_force.stages() {
+            let Some(current) = state.current.filter(|_| stages.contains(&state.stage)) else {
+                continue;
+            };
+            // Not an error yet: who uses it is told, and what runs without it goes on.
+            if let Err(error) = catalog.load(state.stage, &current).await {
+                tracing::warn!("{}: {error}", state.stage);
+            }
+        }
+        Ok(())
     }
 
     /// Runs a request to its end. A run that came to nothing is an error that names its data.

@@ -1,68 +1,123 @@
 //! `septet stages`: the components, and whether a file could be one.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
+    pipeline::{ArmKind, InForce},
     stage::Report,
     store::memory,
+    swap::view,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{args::StagesCommand, output, session::Origin, source};
+use super::{args::StagesCommand, output, session::Origin, source, swaps};
 
-/// Lists components, or shows or checks one.
+/// Lists components, or shows, checks or swaps one.
 pub(crate) async fn stages(origin: &Origin, command: Option<&StagesCommand>) -> anyhow::Result<()> {
     match command {
-        None => list(origin),
+        None => list(origin).await,
         Some(StagesCommand::Show { stage }) => show(origin, *stage).await,
         Some(StagesCommand::Check { file, stage }) => check(origin, file, *stage).await,
+        Some(command) => swaps::swaps(origin, command).await,
     }
 }
 
-fn list(origin: &Origin) -> anyhow::Result<()> {
-    let all = EMBEDDED
-        .iter()
-        .map(|(stage, bytes)| (*stage, Digest::of(bytes), bytes.len()));
-    if origin.global.json {
-        let stages: Vec<_> = all
-            .map(|(stage, digest, size)| json!({ "stage": stage, "component": digest, "bytes": size }))
-            .collect();
-        return output::json(&json!({ "stages": stages }));
+/// What is in force, by the store where there is one.
+async fn in_force(origin: &Origin) -> anyhow::Result<Arc<InForce>> {
+    match swaps::existing(origin).await? {
+        Some(pipeline) => pipeline.swaps().all().await,
+        None => Ok(Arc::default()),
     }
-    let rows = all.map(|(stage, digest, size)| {
+}
+
+/// The program's own component of a stage, and its size.
+fn embedded(stage: Stage) -> Option<(Digest, u64)> {
+    let own = EMBEDDED.iter().find(|(there, _)| *there == stage);
+    own.map(|(_, bytes)| (Digest::of(bytes), bytes.len() as u64))
+}
+
+async fn list(origin: &Origin) -> anyhow::Result<()> {
+    let all = in_force(origin).await?;
+    let stages = all
+        .stages()
+        .map(|state| view::stage(state, embedded(state.stage)));
+    if origin.global.json {
+        return output::json(&json!({ "stages": stages.collect::<Vec<_>>() }));
+    }
+    let rows = all.stages().zip(stages).map(|(state, shown)| {
+        let size = shown
+            .get("bytes")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        let component = shown.get("component").and_then(Value::as_str);
+        let arms = [
+            (ArmKind::Canary, &state.canary),
+            (ArmKind::Shadow, &state.shadow),
+        ];
+        let mut notes: Vec<String> = Vec::new();
+        if state.current.is_none() {
+            notes.push(swaps::BUILT_IN.to_owned());
+        }
+        for (kind, arm) in arms {
+            if let Some(arm) = arm {
+                let (name, short, percent) = (kind.name(), arm.component.short(), arm.percent);
+                notes.push(format!("{name} {short} {percent}"));
+            }
+        }
         vec![
-            stage.to_string(),
-            output::size(size as u64),
-            digest.to_string(),
+            state.stage.to_string(),
+            output::size(size),
+            component.unwrap_or_default().to_owned(),
+            notes.join(", "),
         ]
     });
-    output::text_line(&output::table(
-        &["stage", "size", "sha-256"],
-        &["size"],
-        rows.collect(),
-    ))
+    let header = ["stage", "size", "sha-256", ""];
+    output::text_line(&output::table(&header, &["size"], rows.collect()))
 }
 
 async fn show(origin: &Origin, stage: Stage) -> anyhow::Result<()> {
-    let bytes = EMBEDDED.iter().find(|(there, _)| *there == stage);
-    let (_, bytes) =
-        bytes.with_context(|| format!("septet was built without the stage {stage}"))?;
-    let stages = origin.stages(&memory())?;
-    let report = stages.catalog().check(bytes.to_vec(), None).await?;
+    let pipeline = swaps::existing(origin).await?;
+    let all = match &pipeline {
+        Some(pipeline) => pipeline.swaps().all().await?,
+        None => Arc::default(),
+    };
+    let state = all.stage(stage);
+    let store = pipeline.map_or_else(memory, |pipeline| pipeline.store().clone());
+    let stages = origin.stages(&store)?;
+    let own = embedded(stage).map(|(digest, _)| digest);
+    let digest = state.current.or(own);
+    let digest = digest.with_context(|| format!("septet was built without the stage {stage}"))?;
+    let bytes = stages.catalog().bytes(&digest).await?;
+    let report = stages.catalog().check(bytes, None).await?;
     let grants = origin.grants()?;
     let granted: Vec<&str> = grants.of(stage).iter().map(|c| c.name()).collect();
     if origin.global.json {
-        return output::json(&json!({ "stage": stage, "component": report, "granted": granted }));
+        let shown = view::stage(&state, embedded(stage));
+        return output::json(&json!({
+            "stage": stage, "component": report, "granted": granted, "in_force": shown,
+        }));
     }
-    let text = format!(
-        "stage     {stage}\ngranted   {}\n{}",
-        granted.join(", "),
-        described(&report)
-    );
-    output::text_line(&text)
+    let mut text = format!("stage     {stage}\ngranted   {}", granted.join(", "));
+    if state.current.is_none() {
+        text += "\nin force  built in";
+    } else {
+        text += &format!(
+            "\nin force  since change {} (see `septet stages history`)",
+            state.revision
+        );
+    }
+    for (kind, arm) in [("canary", &state.canary), ("shadow", &state.shadow)] {
+        if let Some(arm) = arm {
+            text += &format!(
+                "\n{kind:<9} {}, {} of the calls",
+                arm.component, arm.percent
+            );
+        }
+    }
+    output::text_line(&format!("{text}\n{}", described(&report)))
 }
 
 async fn check(origin: &Origin, file: &Path, stage: Option<Stage>) -> anyhow::Result<()> {

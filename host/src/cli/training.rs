@@ -22,7 +22,7 @@ use super::{
     session::{Origin, Session},
     source,
 };
-use crate::config::PreprocessSettings;
+use crate::config::{PreprocessSettings, files};
 
 /// Bytes of a schema's JSON at most: what the components take.
 const MAX_SCHEMA: u64 = 4 << 20;
@@ -35,7 +35,7 @@ pub(crate) struct Train {
     tests: Vec<PathBuf>,
     schema: Option<Vec<u8>>,
     parameters: BTreeMap<Stage, Value>,
-    transforms: Vec<PathBuf>,
+    transforms: Vec<String>,
     seed: u64,
 }
 
@@ -72,8 +72,8 @@ impl Train {
             }),
         ]);
         let transforms = list(&run.transforms, &settings.preprocess.transforms);
-        for path in &transforms {
-            source::check(path)?;
+        for file in transforms.iter().filter(|text| files::is_file(text)) {
+            source::check(Path::new(file))?;
         }
         let seed = run.seed.or(settings.run.seed).unwrap_or(0);
         Ok(Self {
@@ -96,8 +96,8 @@ impl Train {
             None => None,
         };
         let mut transforms = Vec::new();
-        for path in &self.transforms {
-            transforms.push(request::add_transform(session, path).await?);
+        for transform in &self.transforms {
+            transforms.push(request::transform(session, transform).await?);
         }
         request::keep_components(session).await?;
         Ok(RunRequest {

@@ -19,10 +19,7 @@ use super::{
     session::{Origin, Session},
     training::Train,
 };
-use crate::config::{self, Settings, triggers};
-
-/// Options that name files of this machine.
-const OF_FILES: [&str; 3] = ["schema", "test", "transform"];
+use crate::config::{self, Settings, files, triggers};
 
 /// Makes requests with the settings and the stages of one process.
 pub(crate) struct Wants {
@@ -122,15 +119,13 @@ fn named(model: Option<String>) -> anyhow::Result<String> {
 
 /// Who sends data over the network may not read this machine's files.
 fn refuse_files(options: &Map<String, Value>) -> anyhow::Result<()> {
-    for name in OF_FILES {
-        if options.contains_key(name) {
-            bail!(
-                "the option {name} names a file of the server: only septet.toml may, data that \
-                 are sent may not"
-            );
-        }
+    match files::naming_one(options) {
+        Some(name) => bail!(
+            "the option {name} names a file of the server: only septet.toml may, data that are sent \
+             may not"
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -290,7 +285,7 @@ mod tests {
     fn what_was_sent_names_no_file_of_the_server() {
         block_on(async {
             let here = Here::new().await;
-            for name in OF_FILES {
+            for name in ["schema", "test", "transform"] {
                 let mut options = json!({"target": "y"});
                 options[name] = json!(Path::new("/etc/hostname"));
                 let told = here.ask(vec![here.stored().await], options).await;

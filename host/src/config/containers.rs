@@ -1,11 +1,11 @@
 //! `[[container]]`: what becomes of the blobs that others write into a container.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use septet::{pipeline::RunKind, trigger::azure::ContainerRule};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::triggers::check_model_of;
+use super::{files, triggers::check_model_of};
 
 /// The most such tables.
 const MOST: usize = 100;
@@ -13,9 +13,6 @@ const MOST: usize = 100;
 /// Bytes of a blob that are taken, where nothing is said, and at most.
 const BYTES: u64 = 1 << 30;
 const MOST_BYTES: u64 = 1 << 36;
-
-/// Options that name files of this machine, which data from elsewhere may not have.
-const OF_FILES: [&str; 3] = ["schema", "test", "transform"];
 
 /// Containers of the store itself: what is written there is no data of others.
 const OWN: [&str; 4] = ["cas", "ledger", "messages", "registry"];
@@ -63,11 +60,8 @@ impl ContainerSettings {
         );
         ensure!(self.prefix.len() <= 1024, "prefix: at most 1024 bytes");
         check_model_of(self.run, self.model.as_deref())?;
-        for option in OF_FILES {
-            ensure!(
-                !self.options.contains_key(option),
-                "options: {option} names a file of this machine, and these runs begin anywhere"
-            );
+        if let Some(option) = files::naming_one(&self.options) {
+            bail!("options: {option} names a file of this machine, and these runs begin anywhere");
         }
         let most = self.max_bytes.unwrap_or(BYTES);
         ensure!(

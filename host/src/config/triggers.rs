@@ -18,6 +18,8 @@ use septet::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::files;
+
 /// The most folders and the most timers: each is watched all the time.
 const MOST: usize = 100;
 
@@ -32,9 +34,6 @@ const CATCH_UP: Duration = Duration::from_hours(31 * 24);
 
 /// Formats of predictions, named as their files end.
 const FORMATS: [&str; 4] = ["csv", "jsonl", "parquet", "arrow"];
-
-/// Options that name files, which are meant from the file's own folder.
-const FILES: [&str; 3] = ["schema", "test", "transform"];
 
 /// `[[folder]]`.
 #[derive(Debug, Deserialize)]
@@ -92,18 +91,18 @@ pub(super) fn rebase(folders: &mut [FolderSettings], timers: &mut [TimerSettings
     let retrain = |retrain: &mut Option<RetrainSettings>| {
         if let Some(retrain) = retrain {
             join(&mut retrain.data, folder);
-            join_options(&mut retrain.options, folder);
+            files::rebase(&mut retrain.options, folder);
         }
     };
     for settings in folders {
         join([&mut settings.path], folder);
         join(&mut settings.output, folder);
-        join_options(&mut settings.options, folder);
+        files::rebase(&mut settings.options, folder);
         retrain(&mut settings.retrain);
     }
     for settings in timers {
         join(&mut settings.data, folder);
-        join_options(&mut settings.options, folder);
+        files::rebase(&mut settings.options, folder);
         retrain(&mut settings.retrain);
     }
 }
@@ -111,25 +110,6 @@ pub(super) fn rebase(folders: &mut [FolderSettings], timers: &mut [TimerSettings
 fn join<'a>(paths: impl IntoIterator<Item = &'a mut PathBuf>, folder: &Path) {
     for path in paths {
         *path = folder.join(&path);
-    }
-}
-
-fn join_options(options: &mut Map<String, Value>, folder: &Path) {
-    for (_, value) in options
-        .iter_mut()
-        .filter(|(name, _)| FILES.contains(&name.as_str()))
-    {
-        let values = match value {
-            Value::Array(values) => values.as_mut_slice(),
-            one => std::slice::from_mut(one),
-        };
-        for value in values {
-            if let Value::String(path) = value
-                && let Some(joined) = folder.join(&path).to_str()
-            {
-                joined.clone_into(path);
-            }
-        }
     }
 }
 

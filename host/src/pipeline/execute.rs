@@ -42,8 +42,7 @@ impl Worker {
     ) -> anyhow::Result<()> {
         let invocation = asked.invocation();
         let pipeline = &self.pipeline;
-        let registry = pipeline.registry();
-        let call = plan::call(state, &invocation, &registry, asked.attempt).await?;
+        let call = plan::call(state, &invocation, pipeline, asked.attempt).await?;
         delivery.calls(&call, &state.request.name);
         let grants = self.executor.grants(call.stage);
         let begun = Begun {

@@ -10,9 +10,13 @@
 //! - `worker`, `execute`, `drain`: who takes a message, and does one invocation.
 //! - `publish`, `end`, `recover`: what follows from a commit, and again after a crash.
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
-//! - `registry`: versions of models and their aliases, a log that only grows.
+//! - `chain`: logs that only grow.
+//! - `registry`: versions of models and their aliases, such a log.
+//! - `swaps`: which component of each stage is in force, one log of all stages.
+//! - `transforms`: the names of users' transforms, likewise.
 //! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
 //! - `verify`: whether the store is whole.
+//! - `golden`: calls that ended well, to be done again by another component.
 //! - `state`, `report`, `view`: a run folded from its records, for those who ask.
 //! - `executor`, `observer`: what the pipeline needs of the stages, and who watches.
 //! - `trace`, `delivery`: where the work of a run stands in its trace, and a message as a span of it.
@@ -30,6 +34,7 @@
 //! This module must not know wasmtime, a trigger or a backend of the store.
 
 mod cancel;
+mod chain;
 mod check;
 mod commit;
 mod delivery;
@@ -41,6 +46,7 @@ mod execute;
 mod executor;
 mod forget;
 mod gc;
+mod golden;
 mod invocation;
 mod ledger;
 mod observer;
@@ -57,7 +63,9 @@ mod roots;
 mod run;
 mod start;
 mod state;
+mod swaps;
 mod trace;
+mod transforms;
 mod verify;
 mod view;
 mod worker;
@@ -66,6 +74,7 @@ pub use commit::{Commit, Ending};
 pub use envelope::Asked;
 pub use executor::{Executor, Progress};
 pub use gc::{Collect, Collected};
+pub use golden::Golden;
 pub use invocation::Invocation;
 pub use ledger::CONTRACT;
 pub use observer::{Observer, Silent};
@@ -79,7 +88,15 @@ pub use report::{RunSummary, StageRow};
 pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
 pub use start::Keyed;
 pub use state::{RunState, Status};
+pub use swaps::{
+    Admitted, Arm, ArmKind, Changed, Entry as SwapEntry, Event as SwapEvent, InForce, Percent,
+    Promotion, Refusal, Reversal, StageState, Swap, Swaps, Trial, Undone, Withdrawal,
+};
 pub use trace::{Place, SPANS, Traceparent, Traces, Untraced, trace_of};
+pub use transforms::{
+    Added, Addition, Entry as TransformEntry, Event as TransformEvent, NamedTransform, Removal,
+    TransformRef, TransformVersion, Transforms, check_transform,
+};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};
 pub use worker::Worker;

@@ -49,9 +49,11 @@ impl Pipeline {
             // The first run is held to what was declared, and so pins it.
             schema: schema.or(request.declared.as_ref()).cloned(),
             split: model.split().cloned(),
+            ..request.pinned
         };
         if let Some(twin) = self.twin(request, &model).await? {
-            request.pinned = twin;
+            request.pinned.schema = twin.schema;
+            request.pinned.split = twin.split;
         }
         Ok(())
     }

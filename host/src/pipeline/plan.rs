@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     commit::Commit, invocation::Invocation, registry::Registry, run::RunKind, state::RunState,
+    view::Pipeline,
 };
 use crate::contract::{Artifact, Call, Origin, PinnedAlias, Stage};
 
@@ -118,7 +119,7 @@ pub const fn required_outputs(stage: Stage) -> &'static [&'static str] {
 pub(super) async fn call(
     run: &RunState,
     invocation: &Invocation,
-    registry: &Registry,
+    pipeline: &Pipeline,
     attempt: u32,
 ) -> anyhow::Result<Call> {
     let Invocation { stage, unit, .. } = *invocation;
@@ -130,13 +131,13 @@ pub(super) async fn call(
         Stage::Preprocess | Stage::Evaluate | Stage::Deploy | Stage::Infer
     );
     let uses = match stage {
-        Stage::Deploy => test_uses(run, &inputs, registry).await?,
+        Stage::Deploy => test_uses(run, &inputs, &pipeline.registry()).await?,
         _ => None,
     };
     Ok(Call {
         stage,
         component: request.component(stage)?,
-        aliases: aliases(run, stage, unit, &inputs, registry).await?,
+        aliases: aliases(run, stage, unit, &inputs, pipeline).await?,
         inputs,
         parameters: request.parameters(stage, uses)?,
         seed: request.seed,
@@ -185,14 +186,15 @@ async fn aliases(
     stage: Stage,
     unit: u32,
     inputs: &[Artifact],
-    registry: &Registry,
+    pipeline: &Pipeline,
 ) -> anyhow::Result<Vec<PinnedAlias>> {
     Ok(match stage {
         Stage::Evaluate => {
-            let model = registry.state(&run.request.name).await?;
+            let model = pipeline.registry().state(&run.request.name).await?;
             let candidate = inputs.iter().find(|input| input.name == "bundle");
             let candidate = candidate.context("evaluate has no bundle to look at")?;
-            vec![model.incumbent(run.request.alias(), &candidate.digest)]
+            let incumbent = model.incumbent(run.request.alias(), &candidate.digest);
+            vec![pipeline.with_predictor(&run.request, incumbent).await?]
         }
         Stage::Deploy => {
             let evaluation = run.commit(Stage::Evaluate, unit);

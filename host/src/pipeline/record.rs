@@ -31,11 +31,20 @@ pub(super) async fn create<T: Serialize + DeserializeOwned>(
 
 /// All records whose key starts with `prefix`.
 pub(super) async fn list(records: &dyn Records, prefix: &str) -> anyhow::Result<Vec<Entry>> {
+    list_after(records, prefix, None).await
+}
+
+/// As `list`, but only those behind a key.
+pub(super) async fn list_after(
+    records: &dyn Records,
+    prefix: &str,
+    mut after: Option<String>,
+) -> anyhow::Result<Vec<Entry>> {
     let mut all: Vec<Entry> = Vec::new();
     loop {
-        let after = all.last().map(|entry| entry.key.as_str());
-        let page = records.list(prefix, after, PAGE).await?;
+        let page = records.list(prefix, after.as_deref(), PAGE).await?;
         let more = page.len() == PAGE;
+        after = page.last().map(|entry| entry.key.clone());
         all.extend(page);
         if !more {
             return Ok(all);

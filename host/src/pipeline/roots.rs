@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 
 use super::{
     commit::Commit, invocation::Invocation, ledger::Work, poison::invocation_of, publish::Change,
-    record, registry, run::RunRequest, start::Started, view::Pipeline,
+    record, registry, run::RunRequest, start::Started, swaps, transforms, view::Pipeline,
 };
 use crate::{
     contract::{Digest, Stage},
@@ -32,6 +32,8 @@ pub(super) enum Kept {
     Commit(Box<Commit>),
     Work(Box<Work>),
     Event(Box<registry::Entry>),
+    Swap(Box<swaps::Entry>),
+    Transform(Box<transforms::Entry>),
     Started(Started),
     /// What names no blob, or is none of the pipeline's.
     Other,
@@ -67,6 +69,12 @@ pub(super) fn read(entry: &Entry) -> anyhow::Result<Kept> {
         }
         "started" => Kept::Started(record::decode(key, value)?),
         "models" => Kept::Event(record::decode(key, value)?),
+        "stages" => Kept::Swap(record::decode(key, value)?),
+        "transforms" => Kept::Transform(record::decode(key, value)?),
+        "refused" => {
+            record::decode::<swaps::Refusal>(key, value)?;
+            Kept::Other
+        }
         _ => Kept::Other,
     })
 }
@@ -128,6 +136,8 @@ impl Pipeline {
             // To read a model is to check the chain of its log.
             registry.state(&model).await?;
         }
+        self.swaps().log().await?;
+        self.transforms().log().await?;
         let mut named = HashSet::new();
         walk(self.store.records.as_ref(), "", |entry| {
             let kept = read(entry)?;

@@ -126,6 +126,9 @@ pub struct Pinned {
     /// The split that the run's is built on; none before there is a version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Artifact>,
+    /// The infer component that was in force for all versions; none where each has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infer: Option<Digest>,
 }
 
 impl RunRequest {

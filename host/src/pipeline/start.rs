@@ -16,7 +16,7 @@ use super::{
     trace::SPANS,
     view::Pipeline,
 };
-use crate::contract::Digest;
+use crate::contract::{Digest, Stage};
 
 /// How many blobs are touched at once.
 const AT_ONCE: usize = 16;
@@ -156,6 +156,8 @@ impl Pipeline {
     }
 
     async fn start_as(&self, run: &str, request: RunRequest) -> anyhow::Result<()> {
+        // To complete a request that predicts is to put the model's own component in its place.
+        let infer = request.components.get(&Stage::Infer).copied();
         let request = request.complete()?;
         let kind = request.kind.name();
         let span = tracing::info_span!(
@@ -170,14 +172,23 @@ impl Pipeline {
             septet.parts = request.sources.len() as u64,
         );
         self.traces.place(&span, request.place(run));
-        let begun = self.begin_run(run, request).instrument(span.clone()).await;
+        let begun = self
+            .begin_run(run, request, infer)
+            .instrument(span.clone())
+            .await;
         if let Err(error) = &begun {
             span.record("otel.status_description", format!("{error:#}"));
         }
         begun
     }
 
-    async fn begin_run(&self, run: &str, mut request: RunRequest) -> anyhow::Result<()> {
+    async fn begin_run(
+        &self,
+        run: &str,
+        mut request: RunRequest,
+        infer: Option<Digest>,
+    ) -> anyhow::Result<()> {
+        self.pin_components(run, &mut request, infer).await?;
         self.pin(&mut request).await?;
         self.hold(&request).await?;
         let records = self.store.records.as_ref();

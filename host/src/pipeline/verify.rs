@@ -15,6 +15,7 @@ use super::{
     roots::{Kept, MOST_MESSAGES, read, walk},
     run::RunRequest,
     state::{active_key, run_key},
+    transforms,
     view::Pipeline,
 };
 use crate::{
@@ -90,6 +91,14 @@ impl Pipeline {
                 let advice = "restore septet.db from a copy of the store";
                 verified.problem(format!("{error:#}"), advice);
             }
+        }
+        let logs = [
+            self.swaps().whole().await,
+            self.transforms().log().await.map(drop),
+        ];
+        for error in logs.into_iter().filter_map(Result::err) {
+            let advice = "restore septet.db from a copy of the store";
+            verified.problem(format!("{error:#}"), advice);
         }
         self.verify_messages(&mut verified).await?;
         Ok(verified)
@@ -290,6 +299,16 @@ fn needs(entry: &Entry, embedded: &BTreeSet<Digest>) -> anyhow::Result<Vec<Diges
             Event::Alias(change) => needed.extend(change.gate),
             Event::Schema(acceptance) => needed.push(acceptance.schema.digest),
         },
+        // What was in force once may be gone back to.
+        Kept::Swap(entry) => {
+            let admitted = entry.event.admitted();
+            components.extend(admitted.map(|admitted| admitted.component));
+        }
+        Kept::Transform(entry) => {
+            if let transforms::Event::Added(addition) = &entry.event {
+                needed.push(addition.component);
+            }
+        }
         Kept::Started(_) | Kept::Other => {}
     }
     needed.extend(components.iter().filter(|c| !embedded.contains(c)));

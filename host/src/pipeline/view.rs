@@ -17,11 +17,14 @@ use super::{
     roots::walk_after,
     run::RunRequest,
     state::{RunState, run_key},
+    swaps::Swaps,
     trace::{Traces, Untraced},
+    transforms::Transforms,
 };
 use crate::{
     contract::{Artifact, Stage},
     store::{Clock, Store, SystemClock},
+    trust::Trust,
 };
 
 /// Runs, their records and their queues in one store. A clone is the same pipeline.
@@ -33,6 +36,7 @@ pub struct Pipeline {
     /// Told when something was sent, for those in this process who wait for it.
     pub(super) sent: Arc<watch::Sender<u64>>,
     pub(super) traces: Arc<dyn Traces>,
+    swaps: Swaps,
 }
 
 /// The requests of some runs, the one read last first.
@@ -60,9 +64,11 @@ impl Pipeline {
 
     /// The pipeline over `store`, on another clock than the machine's.
     pub fn with_clock(store: Store, clock: Arc<dyn Clock>) -> Self {
+        let swaps = Swaps::new(&store, Arc::clone(&clock), Arc::default());
         Self {
             store,
             clock,
+            swaps,
             requests: Arc::default(),
             sent: Arc::default(),
             traces: Untraced::shared(),
@@ -73,6 +79,13 @@ impl Pipeline {
     #[must_use]
     pub fn traced(self, traces: Arc<dyn Traces>) -> Self {
         Self { traces, ..self }
+    }
+
+    /// The pipeline of a process that takes these components only in the place of built-in ones.
+    #[must_use]
+    pub fn trusting(self, trust: Arc<Trust>) -> Self {
+        let swaps = Swaps::new(&self.store, Arc::clone(&self.clock), trust);
+        Self { swaps, ..self }
     }
 
     /// The store.
@@ -93,6 +106,16 @@ impl Pipeline {
     /// The registry of models.
     pub fn registry(&self) -> Registry {
         Registry::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
+    }
+
+    /// Which component of each stage is in force.
+    pub const fn swaps(&self) -> &Swaps {
+        &self.swaps
+    }
+
+    /// The names of users' transforms.
+    pub fn transforms(&self) -> Transforms {
+        Transforms::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
     }
 
     /// Writes something small and takes it away again: fails where the store can't be written.
@@ -188,7 +211,7 @@ impl Pipeline {
     /// They begin with the time, and records are listed forwards only: those since an hour ago are
     /// looked at, then those since 16, and so on until there are enough. What it takes grows with
     /// `limit` and with how unevenly runs come, and not with all runs there are.
-    async fn newest(&self, limit: usize) -> anyhow::Result<VecDeque<String>> {
+    pub(super) async fn newest(&self, limit: usize) -> anyhow::Result<VecDeque<String>> {
         let records = self.store.records.as_ref();
         let mut span = 3_600_000_u64;
         loop {

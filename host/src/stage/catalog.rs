@@ -197,6 +197,21 @@ impl Catalog {
         self.transform(digest).await.map(drop)
     }
 
+    /// Compiles a component that need not be in the store, and keeps it at hand: `load` and calls find
+    /// it then.
+    pub async fn offer(&self, bytes: Vec<u8>) -> Result<Digest, LoadError> {
+        let digest = Digest::of(&bytes);
+        let trust = self.trust(&digest);
+        let make = async {
+            match self.cached(&digest, trust).await? {
+                Some(component) => Ok(component),
+                None => self.compile(&digest, trust, bytes).await,
+            }
+        };
+        self.components.get(&(digest, trust), make).await?;
+        Ok(digest)
+    }
+
     /// What the component is and which stages it fits. With `stage`, why it does not fit that.
     /// An error means that it is no component at all.
     pub async fn check(&self, bytes: Vec<u8>, stage: Option<Stage>) -> anyhow::Result<Report> {
@@ -263,11 +278,15 @@ impl Catalog {
         stage: Stage,
         digest: &Digest,
     ) -> Result<Arc<Prepared>, LoadError> {
-        let trust = match self.own(digest) {
+        let trust = self.trust(digest);
+        self.prepare(Role::Stage(stage), digest, trust).await
+    }
+
+    fn trust(&self, digest: &Digest) -> Trust {
+        match self.own(digest) {
             Some(_) => Trust::Trusted,
             None => Trust::Guarded,
-        };
-        self.prepare(Role::Stage(stage), digest, trust).await
+        }
     }
 
     /// A user transform, ready to be instantiated. It is never trusted, whoever wrote it.

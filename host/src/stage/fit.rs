@@ -76,6 +76,13 @@ impl Shape {
         Self { imports, exports }
     }
 
+    /// All that the component imports, whether it needs something of a host or not.
+    pub(crate) fn all_imports(engine: &Engine, component: &Component) -> Vec<String> {
+        let ty = component.component_type();
+        let imports = ty.imports(engine);
+        imports.map(|(name, _)| name.to_owned()).collect()
+    }
+
     /// Why the component can't be used as `role`, a line a problem.
     pub(crate) fn problems(&self, role: Role, grants: &Grants) -> Vec<String> {
         let mut problems = Vec::new();
@@ -124,6 +131,14 @@ fn needs_host(engine: &Engine, item: &ComponentItem) -> bool {
         _ => true,
     }
 }
+
+/// Whether a problem of a component is what it imports, and not what it is or gives.
+pub(crate) fn is_import(problem: &str) -> bool {
+    problem.starts_with(IMPORTS)
+}
+
+/// How those problems begin.
+const IMPORTS: &str = "it imports ";
 
 fn import_problem(import: &str, role: Role, grants: &Grants) -> Option<String> {
     let Some(name) = Name::parse(import) else {

@@ -48,6 +48,13 @@ impl Exceeded {
     }
 }
 
+impl Limits {
+    /// Whether a component of so many bytes may be looked at.
+    pub(crate) const fn check_component(&self, bytes: u64) -> Result<(), Exceeded> {
+        Exceeded::check("component_bytes", self.component_bytes, bytes)
+    }
+}
+
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -108,6 +115,8 @@ limits! {
     cpu_seconds = 600;
     /// Seconds of processor time of one call of a user transform.
     transform_cpu_seconds = 30;
+    /// Seconds that a user transform may be tried before it is taken.
+    admission_seconds = 300;
     /// Seconds that an embedded component may compute without calling the host. It can't be
     /// interrupted: over this, the worker process ends.
     silence_seconds = 300;

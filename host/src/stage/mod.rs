@@ -7,10 +7,12 @@
 //! - `fit`, `linker`, `wasi`, `shelf`, `catalog`: what a component may import, and which ones are loaded.
 //! - `session`, `instance`, `ended`, `outcome`: one call in a fresh store, and how it ended.
 //! - `sandbox`, `predictor`, `transform`: components that a capability runs for another component.
+//! - `admission`: whether a user transform keeps its contract.
 //! - `control`, `pulse`, `run`: who asks for a call, watches it and may stop it.
 //!
 //! This module must not know triggers, runs or the ledger: a call comes in, what it did goes out.
 
+mod admission;
 mod catalog;
 mod compiler;
 mod compiling;
@@ -35,6 +37,7 @@ mod shipped;
 mod transform;
 mod wasi;
 
+pub use admission::{Column as TransformColumn, NotAdmitted, TransformReport, Unusual};
 pub use catalog::{Catalog, Embedded, LoadError};
 pub use compiler::Compiler;
 pub use compiling::{Bounds, compile_component};
@@ -52,4 +55,5 @@ pub use wasi::Inert;
 pub use crate::capability::bindings::exports::septet::pipeline::predictor::{Feature, Signature};
 
 pub(crate) use ended::HostFault;
+pub(crate) use fit::is_import;
 pub(crate) use pulse::{Busy, Pulse};

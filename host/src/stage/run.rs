@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use septet_kit::table::Table;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use super::{
     Catalog, Compiler, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError,
-    NativeCache, PredictError, Predictor, Shipped, Stopper,
+    NativeCache, NotAdmitted, PredictError, Predictor, Shipped, Stopper, TransformReport,
+    admission::Trial,
     catalog::{Exports, Prepared},
     ended::{Ended, Stopped},
     instance::{Around, Open, Share},
@@ -110,6 +112,24 @@ impl StageExecutor {
         self
     }
 
+    /// The same stages, whose calls read and write other blobs; components come from where they did.
+    #[must_use]
+    pub fn over(&self, blobs: Arc<dyn Blobs>) -> Self {
+        Self {
+            catalog: Arc::clone(&self.catalog),
+            blobs,
+            limits: Arc::clone(&self.limits),
+            inert: self.inert,
+            on_silence: Arc::clone(&self.on_silence),
+            permits: Arc::clone(&self.permits),
+        }
+    }
+
+    /// What a call may take.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The components.
     pub const fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
@@ -124,6 +144,41 @@ impl StageExecutor {
     ) -> Result<Predictor, PredictError> {
         let around = self.around(Control::new(), Origin::default(), transforms);
         Predictor::open(infer, bundle, &around).await
+    }
+
+    /// Tries a transform that is in the store on `sample`, which has at most a batch's rows, or on rows
+    /// made up from what it needs: what it is, and that its rows depend on nothing but themselves.
+    pub async fn admit_transform(
+        &self,
+        digest: &Digest,
+        sample: Option<Table>,
+    ) -> Result<TransformReport, NotAdmitted> {
+        let host = |error: anyhow::Error| NotAdmitted::Host(error);
+        let prepared = self.catalog.transform(digest).await;
+        let prepared = prepared.map_err(NotAdmitted::Load)?;
+        let size = self.blobs.open(digest).await;
+        let size = size.map_err(|error| host(error.into()))?.size();
+        let most = self.limits.admission_seconds;
+        let control = Control::new().with_deadline(Instant::now() + Duration::from_secs(most));
+        let around = self.around(control, Origin::default(), &[*digest]);
+        let handle = tokio::runtime::Handle::current();
+        // It computes: on a thread of its own, as every component does.
+        let trying = tokio::task::spawn_blocking(move || {
+            handle.block_on(async {
+                let pulse = Arc::clone(&around.pulse);
+                let tried = Trial::run((prepared, size), around, sample);
+                within(&pulse, async { Ok(tried.await) }).await
+            })
+        });
+        let tried = trying.await.context("a transform's thread broke");
+        tried.map_err(host)?.unwrap_or_else(|_| {
+            let limit = Exceeded {
+                limit: "admission_seconds",
+                value: most,
+                asked: most + 1,
+            };
+            Err(NotAdmitted::Refused(limit.to_string()))
+        })
     }
 
     /// Runs one call. An error is the host's fault and may be gone at the next attempt; what the

@@ -31,6 +31,8 @@ pub(crate) struct Transform {
     /// One for all batches: what a transform may write is counted for the whole call.
     log: Sink,
     description: Description,
+    /// The most linear memory that one of its instances had, in bytes.
+    peak: u64,
 }
 
 impl Transform {
@@ -55,7 +57,18 @@ impl Transform {
             share,
             log,
             description,
+            peak: 0,
         })
+    }
+
+    /// What it says of itself.
+    pub(crate) const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The most linear memory that a batch took so far, in bytes.
+    pub(crate) const fn peak(&self) -> u64 {
+        self.peak
     }
 
     /// Begins another call of whoever applies this transform.
@@ -80,7 +93,9 @@ impl Transform {
             let guest = guest(&mut open, &self.prepared).await?;
             guest.call_apply(&mut open.store, &batch).await
         };
-        let mut given = match applied.await {
+        let applied = applied.await;
+        self.peak = self.peak.max(open.store.data().limiter.peak());
+        let mut given = match applied {
             Ok(Ok(given)) => given,
             Ok(Err(error)) => {
                 let reason = rejection(&error, limits.text_bytes);

@@ -102,14 +102,15 @@ pub(crate) struct Run {
     )]
     #[serde(deserialize_with = "settings")]
     pub(crate) preprocess: Vec<String>,
-    /// Component of the world user-transform that is applied to the rows; may be given many times
+    /// A transform that the rows go through: NAME or NAME@VERSION, as `septet transform add` took it,
+    /// or a component's FILE.wasm; may be given many times, the order counts
     #[arg(
         long = "transform",
-        value_name = "FILE",
+        value_name = "TRANSFORM",
         help_heading = "Rows and columns"
     )]
     #[serde(rename = "transform", deserialize_with = "many")]
-    pub(crate) transforms: Vec<PathBuf>,
+    pub(crate) transforms: Vec<String>,
 
     /// Metric by which candidates and the champion are compared [default: by task]
     #[arg(long, value_name = "NAME", help_heading = "Evaluation")]

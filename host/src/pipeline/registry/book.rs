@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 
 use super::{
-    event::{Acceptance, Entry, Event, Move, Registration, key, prefix, read_chain},
+    event::{Acceptance, Entry, Event, Move, Registration, chain},
     name::{ModelRef, Selector, check_alias, check_model, nearest},
     state::{Before, ModelState, Version},
 };
 use crate::{
     contract::{Artifact, Digest},
-    pipeline::record,
-    store::{Clock, Created, Records},
+    pipeline::chain::Head,
+    store::{Clock, Records},
 };
 
 /// How often a change is tried against others that are faster.
@@ -267,10 +267,10 @@ impl Registry {
         .await
     }
 
-    async fn read(&self, model: &str) -> anyhow::Result<(Vec<Entry>, Option<Digest>)> {
+    async fn read(&self, model: &str) -> anyhow::Result<(Vec<Entry>, Head)> {
         check_model(model)?;
-        let records = record::list(self.records.as_ref(), &prefix(model)).await?;
-        read_chain(model, &records)
+        let records = self.records.as_ref();
+        chain(model).read(records, Head::default()).await
     }
 
     /// Appends what `decide` comes to, deciding again whenever another was faster.
@@ -286,17 +286,10 @@ impl Registry {
                 Decision::Leave(answer) => return Ok(answer),
                 Decision::Append(event, answer) => (event, answer),
             };
-            let entry = Entry {
-                seq: state.entries + 1,
-                previous: state.head,
-                when: self.clock.timestamp(),
-                who: who.to_owned(),
-                event,
-            };
-            let value = record::encode(&entry)?;
-            let created = self.records.create(&key(model, entry.seq), &value).await;
-            let created = created.with_context(|| format!("cannot change model '{model}'"))?;
-            if created == Created::New {
+            let entry = (self.clock.timestamp(), who, event);
+            let records = self.records.as_ref();
+            let appended = chain(model).append(records, state.head, entry).await?;
+            if appended.is_some() {
                 return Ok(answer);
             }
         }

@@ -1,30 +1,17 @@
-//! The entries of a model's log. Each holds the digest of the one before, so that none can be
-//! changed or taken out unseen.
+//! The entries of a model's log: what happened to it.
 
-use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{Artifact, Digest},
-    pipeline::run::Source,
-    store,
+    pipeline::{
+        chain::{Chain, Link},
+        run::Source,
+    },
 };
 
 /// One entry of a model's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// From 1.
-    pub seq: u64,
-    /// The sha-256 of the entry before, as it is stored; none for the first.
-    pub previous: Option<Digest>,
-    /// RFC 3339, UTC.
-    pub when: String,
-    /// A run, or a person.
-    pub who: String,
-    /// What happened.
-    pub event: Event,
-}
+pub type Entry = Link<Event>;
 
 /// What happened to a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,40 +87,10 @@ pub struct Move {
     pub rollback: bool,
 }
 
-/// The key of an entry of a model's log.
-pub(super) fn key(model: &str, seq: u64) -> String {
-    format!("{}{seq:012}", prefix(model))
-}
-
-/// What the keys of a model's log begin with.
-pub(super) fn prefix(model: &str) -> String {
-    format!("models/{model}/log/")
-}
-
-/// Decodes a whole log and checks its chain; with it comes the digest of its last entry.
-pub(super) fn read_chain(
-    model: &str,
-    records: &[store::Entry],
-) -> anyhow::Result<(Vec<Entry>, Option<Digest>)> {
-    let mut previous = None;
-    let mut entries = Vec::with_capacity(records.len());
-    for (record, seq) in records.iter().zip(1..) {
-        let broken = || format!("the log of model '{model}' is broken at entry {seq}");
-        let entry: Entry = serde_json::from_slice(&record.value).with_context(broken)?;
-        ensure!(
-            record.key == key(model, seq) && entry.seq == seq,
-            "{}: an entry before it is missing",
-            broken()
-        );
-        ensure!(
-            entry.previous == previous,
-            "{}: the entry before it is not the one that was written",
-            broken()
-        );
-        previous = Some(Digest::of(&record.value));
-        entries.push(entry);
-    }
-    Ok((entries, previous))
+/// A model's log.
+pub(super) fn chain(model: &str) -> Chain {
+    let name = format!("the log of model '{model}'");
+    Chain::new(name, format!("models/{model}/log/"), 12)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     contract::{Artifact, Digest, PinnedAlias, PinnedVersion},
-    pipeline::run::Source,
+    pipeline::{chain::Head, run::Source},
 };
 
 /// A model as it is after an entry of its log.
@@ -24,8 +24,8 @@ pub struct ModelState {
     pub aliases: BTreeMap<String, Alias>,
     /// How many entries the log has.
     pub entries: u64,
-    /// The digest of the last entry.
-    pub(super) head: Option<Digest>,
+    /// How far the log was read.
+    pub(super) head: Head,
     causes: BTreeSet<String>,
     accepted: Option<Accepted>,
     barred: BTreeMap<String, BTreeSet<u32>>,
@@ -103,7 +103,7 @@ pub struct Before {
 
 impl ModelState {
     /// Folds a log whose chain has been checked.
-    pub(super) fn fold(name: &str, log: &[Entry], head: Option<Digest>) -> anyhow::Result<Self> {
+    pub(super) fn fold(name: &str, log: &[Entry], head: Head) -> anyhow::Result<Self> {
         let mut state = Self {
             name: name.to_owned(),
             head,

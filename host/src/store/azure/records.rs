@@ -15,8 +15,14 @@ use crate::store::{
     names::{check_key, check_prefix},
 };
 
-/// How the keys of the registry begin.
-const MODELS: &str = "models/";
+/// How the keys of the registry begin: the logs of models, of the stages and of transforms. What they
+/// say is what runs, so few may write there.
+const LOGS: [&str; 3] = ["models/", "stages/", "transforms/"];
+
+/// Whether the key is one of the registry.
+fn is_registered(key: &str) -> bool {
+    LOGS.iter().any(|log| key.starts_with(log))
+}
 
 /// The largest record that is read.
 const MOST: u64 = 64 << 20;
@@ -45,7 +51,7 @@ impl AzureRecords {
     }
 
     fn of(&self, key: &str) -> &Container {
-        if key.starts_with(MODELS) {
+        if is_registered(key) {
             &self.registry
         } else {
             &self.ledger
@@ -60,10 +66,10 @@ impl AzureRecords {
         limit: usize,
     ) -> anyhow::Result<Vec<String>> {
         let mut keys = Vec::new();
-        if !prefix.starts_with(MODELS) {
+        if !is_registered(prefix) {
             keys = Self::keys(&self.ledger, prefix, after, limit).await?;
         }
-        if prefix.starts_with(MODELS) || MODELS.starts_with(prefix) {
+        if is_registered(prefix) || LOGS.iter().any(|log| log.starts_with(prefix)) {
             keys.extend(Self::keys(&self.registry, prefix, after, limit).await?);
             keys.sort_unstable();
             keys.truncate(limit);

@@ -4,7 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use crate::{capability::clean, pipeline::RunKind};
+use crate::{
+    capability::clean,
+    pipeline::{RunKind, TransformRef},
+};
 
 /// The longest value of an option, in bytes, and the most values of one.
 const MAX_VALUE: usize = 4096;
@@ -18,6 +21,8 @@ enum Form {
     Flag,
     /// May be given many times.
     Texts,
+    /// Names of transforms in the store, and never files; may be given many times.
+    Transforms,
 }
 
 /// Every option that is taken, and by which kinds of run. It is a list of what is allowed, so that
@@ -44,6 +49,7 @@ const fn known(kind: RunKind) -> &'static [(&'static str, Form)] {
             ("test_share", Form::Number),
             ("threshold", Form::Number),
             ("time", Form::Text),
+            ("transform", Form::Transforms),
             ("weight", Form::Text),
             ("window", Form::Text),
         ],
@@ -85,6 +91,17 @@ pub(super) fn checked(kind: RunKind, options: &Map<String, Value>) -> Result<(),
                     "a list of texts",
                 )
             }
+            Form::Transforms => {
+                let list = value.as_array().filter(|list| list.len() <= MAX_VALUES);
+                let is_name = |value: &Value| {
+                    let text = value.as_str();
+                    text.is_some_and(|text| text.parse::<TransformRef>().is_ok())
+                };
+                (
+                    list.is_some_and(|list| list.iter().all(is_name)),
+                    "a list of names of transforms",
+                )
+            }
         };
         if !fits {
             return Err(Refusal::bad(format!("the option '{name}' takes {what}")));
@@ -106,7 +123,7 @@ pub(super) fn queried(
             Form::Number | Form::Flag => {
                 serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text))
             }
-            Form::Texts => {
+            Form::Texts | Form::Transforms => {
                 let list = options.entry(name);
                 if let Value::Array(list) = list.or_insert_with(|| Value::Array(Vec::new())) {
                     list.push(Value::from(text));
@@ -165,15 +182,7 @@ mod tests {
 
     #[test]
     fn no_option_names_a_file() {
-        for name in [
-            "schema",
-            "test",
-            "transform",
-            "transforms",
-            "output",
-            "config",
-            "store",
-        ] {
+        for name in ["schema", "test", "transforms", "output", "config", "store"] {
             for of in [RunKind::Train, RunKind::Predict, RunKind::Monitor] {
                 assert!(form(of, name).is_err(), "{name}");
             }

@@ -1,0 +1,251 @@
+//! `septet stages swap`, `history`, `rollback` and `promote`: which component of a stage is in force.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use septet::{
+    contract::Stage,
+    pipeline::{Pipeline, Undone},
+    store::Mode,
+    swap::{Offer, Swapped, Swapper, Wish, view},
+};
+use serde_json::{Value, json};
+
+use super::{
+    args::{StagesCommand, Swap},
+    drawing::Drawing,
+    output,
+    session::Origin,
+    source,
+};
+
+/// What is shown of a stage that has no component of its own in force.
+pub(crate) const BUILT_IN: &str = "built in";
+
+/// Swaps, tells the history, or goes back or on.
+pub(crate) async fn swaps(origin: &Origin, command: &StagesCommand) -> anyhow::Result<()> {
+    match command {
+        StagesCommand::Swap(swap) => self::swap(origin, swap).await,
+        StagesCommand::History { stage } => history(origin, *stage).await,
+        StagesCommand::Rollback { stage, reason } => rollback(origin, *stage, reason).await,
+        StagesCommand::Promote { stage, reason } => promote(origin, *stage, reason).await,
+        StagesCommand::Show { .. } | StagesCommand::Check { .. } => Ok(()),
+    }
+}
+
+/// The pipeline over the store, if there is one already.
+pub(crate) async fn existing(origin: &Origin) -> anyhow::Result<Option<Pipeline>> {
+    let there = origin.account().is_some() || origin.store().join("septet.db").exists();
+    if there {
+        return origin.existing().await.map(Some);
+    }
+    Ok(None)
+}
+
+async fn swap(origin: &Origin, swap: &Swap) -> anyhow::Result<()> {
+    let (stage, who) = (swap.stage, &origin.environment.user);
+    let Some(file) = &swap.file else {
+        let pipeline = origin.existing().await?;
+        let done = pipeline.swaps().swap(stage, None, who).await?;
+        let done = done != septet::pipeline::Changed::Already;
+        if origin.global.json {
+            return output::json(&json!({ "stage": stage, "built_in": true, "changed": done }));
+        }
+        let was = if done { "" } else { " already" };
+        return output::text_line(&format!("{stage} is {BUILT_IN}{was}"));
+    };
+    source::check(file)?;
+    let session = origin.session(Mode::Create).await?;
+    let swapper = Swapper::new(session.pipeline.clone(), Arc::clone(&session.stages));
+    let offer = offer(file, &swapper)?;
+    let wish = Wish {
+        who: who.clone(),
+        same_answers: swap.same_answers,
+        canary: swap.canary,
+        shadow: swap.shadow,
+    };
+    let drawing = Drawing::new();
+    let swapped = {
+        let _note = drawing.waiting("trying it on calls that are known");
+        swapper.swap(stage, offer, &wish).await
+    };
+    drawing.finish();
+    let swapped = swapped.with_context(|| file.display().to_string())?;
+    told(origin, &swapped, swap)
+}
+
+fn offer(file: &Path, swapper: &Swapper) -> anyhow::Result<Offer> {
+    Offer::of_file(file, swapper.largest())
+}
+
+fn told(origin: &Origin, swapped: &Swapped, swap: &Swap) -> anyhow::Result<()> {
+    let Swapped {
+        stage,
+        component,
+        signed,
+        report,
+        revision,
+    } = swapped;
+    if origin.global.json {
+        let signed = signed
+            .as_ref()
+            .map(|signed| json!({ "key": signed.key.to_string(), "comment": signed.comment }));
+        return output::json(&json!({
+            "stage": stage, "component": component, "revision": revision, "signed": signed,
+            "canary": swap.canary.map(septet::pipeline::Percent::as_f64),
+            "shadow": swap.shadow.map(septet::pipeline::Percent::as_f64),
+            "report": report,
+        }));
+    }
+    let short = component.short();
+    let mut lines = Vec::new();
+    let already = if revision.is_none() { " already" } else { "" };
+    match (swap.canary, swap.shadow) {
+        (None, None) => lines.push(format!("{stage} is {short}{already}")),
+        (canary, shadow) => {
+            if let Some(percent) = canary {
+                lines.push(format!(
+                    "{short} answers {percent} of the calls of {stage}{already}"
+                ));
+            }
+            if let Some(percent) = shadow {
+                lines.push(format!(
+                    "{short} is given copies of {percent} of the calls of {stage}{already}"
+                ));
+            }
+        }
+    }
+    if let Some(signed) = signed {
+        lines.push(format!(
+            "signed    by key {}: {}",
+            signed.key, signed.comment
+        ));
+    }
+    let of = if report.demo {
+        " of the demo: the store has none of this stage"
+    } else {
+        ""
+    };
+    lines.push(format!("tried     {}{of}", counted(report.calls.len())));
+    for tried in &report.calls {
+        for different in &tried.different {
+            lines.push(format!("differs   {}: {different}", tried.call));
+        }
+        if tried.more > 0 {
+            lines.push(format!("differs   {}: {} more", tried.call, tried.more));
+        }
+    }
+    if !report.differs() {
+        lines.push("answers   the same".to_owned());
+    }
+    output::text_line(&lines.join("\n"))
+}
+
+async fn history(origin: &Origin, stage: Option<Stage>) -> anyhow::Result<()> {
+    let rows = match existing(origin).await? {
+        Some(pipeline) => view::history(pipeline.swaps(), stage).await?,
+        None => Vec::new(),
+    };
+    if origin.global.json {
+        return output::json(&json!({ "history": rows }));
+    }
+    if rows.is_empty() {
+        return output::text_line(&match stage {
+            Some(stage) => format!("{stage} was never swapped"),
+            None => "no stage was ever swapped".to_owned(),
+        });
+    }
+    let rows = rows.iter().map(|row| {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+        let component = match text("component") {
+            "" if text("event") == "refused" => "–".to_owned(),
+            "" => BUILT_IN.to_owned(),
+            digest => digest.chars().take(12).collect(),
+        };
+        vec![
+            text("when").to_owned(),
+            text("who").to_owned(),
+            text("stage").to_owned(),
+            what(row),
+            component,
+            why(row),
+        ]
+    });
+    let header = ["when", "who", "stage", "what", "component", "why"];
+    output::text_line(&output::table(&header, &[], rows.collect()))
+}
+
+/// What happened, in a word or two.
+fn what(row: &Value) -> String {
+    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+    match (text("event"), row.get("percent").and_then(Value::as_f64)) {
+        (event @ ("canary" | "shadow"), Some(percent)) => format!("{event} {percent}%"),
+        ("rolled-back", _) => "rolled back".to_owned(),
+        ("withdrawn", _) => format!("{} ended", text("what")),
+        (event, _) => event.to_owned(),
+    }
+}
+
+/// Why, or what was found on the way.
+fn why(row: &Value) -> String {
+    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+    if text("event") == "refused" {
+        return format!("{}: {}", text("step"), text("reason"));
+    }
+    let calls = row.pointer("/report/calls").and_then(Value::as_array);
+    let Some(calls) = calls else {
+        return text("reason").to_owned();
+    };
+    let mut different = calls.iter().filter_map(|call| {
+        let first = call.pointer("/different/0")?.as_str()?;
+        Some(format!("{}: {first}", call.get("call")?.as_str()?))
+    });
+    match different.next() {
+        None => format!("the same answers to {}", counted(calls.len())),
+        Some(first) => format!("other answers: {first}"),
+    }
+}
+
+fn counted(calls: usize) -> String {
+    let plural = if calls == 1 { "" } else { "s" };
+    format!("{calls} call{plural}")
+}
+
+async fn rollback(origin: &Origin, stage: Stage, reason: &str) -> anyhow::Result<()> {
+    let pipeline = origin.existing().await?;
+    let who = &origin.environment.user;
+    let undone = pipeline.swaps().rollback(stage, who, reason).await?;
+    if origin.global.json {
+        return output::json(&match &undone {
+            Undone::Withdrawn { arm, component } => {
+                json!({ "stage": stage, "withdrawn": arm.name(), "component": component })
+            }
+            Undone::Back { from, to } => json!({ "stage": stage, "from": from, "to": to }),
+        });
+    }
+    let short = |component: &Option<septet::contract::Digest>| {
+        component.map_or(BUILT_IN.to_owned(), |component| component.short())
+    };
+    output::text_line(&match &undone {
+        Undone::Withdrawn { arm, component } => {
+            format!(
+                "{} is the {} of {stage} no more",
+                component.short(),
+                arm.name()
+            )
+        }
+        Undone::Back { from, to } => {
+            format!("{stage} is {} again, and was {}", short(to), short(from))
+        }
+    })
+}
+
+async fn promote(origin: &Origin, stage: Stage, reason: &str) -> anyhow::Result<()> {
+    let pipeline = origin.existing().await?;
+    let who = &origin.environment.user;
+    let component = pipeline.swaps().promote(stage, who, reason).await?;
+    if origin.global.json {
+        return output::json(&json!({ "stage": stage, "component": component }));
+    }
+    output::text_line(&format!("{stage} is {}", component.short()))
+}
