@@ -42,7 +42,11 @@ fn every_behaviour_is_run() {
         })
         .collect();
     assert!(behaviours.len() > 50);
-    let tests = sources(&workspace().join("tests/stage")).concat();
+    let folders = ["tests/stage", "tests/sandbox"];
+    let tests: String = folders
+        .iter()
+        .map(|folder| sources(&workspace().join(folder)).concat())
+        .collect();
     for name in behaviours {
         assert!(
             tests.contains(&format!("\"{name}\"")),
