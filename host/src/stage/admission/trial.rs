@@ -66,9 +66,9 @@ impl Trial {
             ));
         }
         Ok(Self {
-            transform,
             prepared,
             around,
+            transform,
             given,
         })
     }
@@ -88,9 +88,10 @@ impl Trial {
         let seconds = begun.elapsed().as_secs_f64();
         trial.compare(&rows, &whole).await?;
         trial.elsewhen(&rows, &whole).await?;
-        let unusual = match trial.given {
-            true => None,
-            false => Some(trial.unusual(&sample::unusual(&needs)).await?),
+        let unusual = if trial.given {
+            None
+        } else {
+            Some(trial.unusual(&sample::unusual(&needs)).await?)
         };
         let described = trial.transform.description();
         Ok(TransformReport {
