@@ -55,7 +55,14 @@ fn refused(place: &Workplace, bytes: &[u8], flags: &[&str], (step, why): (&str, 
     let before = in_force(place, "train");
     let mut arguments = vec!["stages", "swap", "train", "bad.wasm"];
     arguments.extend(flags);
-    let line = place.septet(&arguments).refused();
+    let ran = place.septet(&arguments);
+    assert!(
+        ran.code.is_some_and(|code| code != 0) && ran.stdout.is_empty(),
+        "{ran:?}"
+    );
+    // What a component said before it broke comes first, as log lines.
+    let line = ran.stderr.lines().last().unwrap_or_default();
+    assert!(line.starts_with("septet: "), "{ran:?}");
     assert!(
         line.contains(&format!("refused at step {step}: ")),
         "{line}"
