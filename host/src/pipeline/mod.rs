@@ -12,6 +12,7 @@
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
 //! - `chain`: logs that only grow. - `registry`: versions of models and their aliases, such a log.
 //! - `swaps`: which component of each stage is in force, one log of all stages.
+//! - `trials`: what is seen of components that are only tried, and the end of a bad one.
 //! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
 //! - `verify`: whether the store is whole.
 //! - `golden`: calls that ended well, to be done again by another component.
@@ -63,6 +64,7 @@ mod start;
 mod state;
 mod swaps;
 mod trace;
+mod trials;
 mod verify;
 mod view;
 mod worker;
@@ -90,6 +92,7 @@ pub use swaps::{
     Promotion, Refusal, Reversal, StageState, Swap, Swaps, Trial, Undone, Withdrawal,
 };
 pub use trace::{Place, SPANS, Traceparent, Traces, Untraced, trace_of};
+pub use trials::{Bounds, Compared, Difference, Latencies, Observed, Tally, Trials, Used};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};
 pub use worker::Worker;
