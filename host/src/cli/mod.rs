@@ -46,6 +46,7 @@ mod runs;
 mod schema;
 mod serve;
 mod session;
+mod shadow;
 mod source;
 mod stages;
 mod store;
