@@ -4,6 +4,7 @@
 
 pub(crate) mod azure;
 mod azure_handler;
+mod canary;
 mod containers;
 pub(crate) mod files;
 mod http;
@@ -30,6 +31,7 @@ use self::{
     triggers::{FolderSettings, TimerSettings},
 };
 pub(crate) use azure_handler::{Host, settings_file};
+pub(crate) use canary::CanarySettings;
 pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
 pub(crate) use swap::SwapSettings;
@@ -85,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) swap: SwapSettings,
     /// How the queues are worked off.
     pub(crate) work: WorkSettings,
+    /// When a component that is tried is rolled back.
+    pub(crate) canary: CanarySettings,
     /// What one call may take.
     pub(crate) limits: Limits,
 }
@@ -313,6 +317,8 @@ mod tests {
         assert_eq!(settings.run.target.as_deref(), Some("sex"));
         assert_eq!(settings.preprocess.test_share, Some(0.2));
         assert_eq!(settings.limits, Limits::default());
+        let bounds = settings.canary.bounds().unwrap();
+        assert_eq!(bounds, septet::pipeline::Bounds::default());
         assert_eq!(triggers::folders(&settings.folder).unwrap().len(), 2);
         assert_eq!(triggers::timers(&settings.timer).unwrap().len(), 1);
         assert_eq!(containers(&settings.container).unwrap().len(), 1);

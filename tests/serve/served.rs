@@ -13,6 +13,7 @@ use septet::{
     },
     stage::{Grants, Limits, StageExecutor},
     store::{Local, Mode},
+    swap::Swapper,
     trigger::{
         Part, Requests, Stages, Wanted,
         http::{Api, HttpSettings, serve},
@@ -65,6 +66,7 @@ impl Served {
         let listener = listener.unwrap();
         let address = listener.local_addr().unwrap();
         let api = Api {
+            swapper: Arc::new(Swapper::new(pipeline.clone(), Arc::clone(&stages))),
             pipeline: pipeline.clone(),
             stages: Arc::clone(&stages),
             requests: Arc::new(Plain {

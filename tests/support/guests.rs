@@ -9,13 +9,14 @@ use std::{
 };
 
 /// All guests: a file each in `tests/fixtures/guests/examples`.
-pub(crate) const GUESTS: [&str; 8] = [
+pub(crate) const GUESTS: [&str; 9] = [
     "deploy",
     "evaluate",
     "infer",
     "ingest",
     "monitor",
     "preprocess",
+    "shim",
     "train",
     "transform",
 ];

@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Transform(Transform),
     /// List queues; look into one, replay its poison messages or delete them
     Queues(Queues),
+    /// See what a shadow, a component that is given copies of calls, answers otherwise
+    Shadow(Shadow),
     /// Delete what nothing needs any more: blobs without a name, and old runs if told so
     Gc(Gc),
     /// Check a store, or make a key for an encrypted one
@@ -368,6 +370,24 @@ pub(crate) struct Swap {
     /// Go back to the component that is built in; for infer, to each model's own
     #[arg(long, conflicts_with_all = ["file", "same_answers", "canary", "shadow"])]
     pub(crate) builtin: bool,
+}
+
+/// `septet shadow`.
+#[derive(Debug, Args)]
+pub(crate) struct Shadow {
+    #[command(subcommand)]
+    pub(crate) command: ShadowCommand,
+}
+
+/// What to do with shadows.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShadowCommand {
+    /// Tell what the shadow of a stage answers otherwise, and what it takes
+    Report {
+        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+        #[arg(value_name = "STAGE")]
+        stage: Stage,
+    },
 }
 
 /// `septet queues`.

@@ -13,7 +13,7 @@ use super::{
     azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, new, output, predict,
     queues, runs, schema, serve,
     session::Origin,
-    stages, store, train, transforms, work,
+    shadow, stages, store, train, transforms, work,
 };
 use crate::config::{self, Environment, Settings, TelemetrySettings};
 
@@ -118,6 +118,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Models(models) => models::models(&origin, models.command.as_ref()).await,
             Command::Schema(schema) => schema::schema(&origin, &schema.command).await,
             Command::Stages(stages) => stages::stages(&origin, stages.command.as_ref()).await,
+            Command::Shadow(shadow) => shadow::shadow(&origin, &shadow.command).await,
             Command::Queues(queues) => queues::queues(&origin, queues.command.as_ref()).await,
             Command::Gc(gc) => gc::gc(&origin, &gc).await,
             Command::Store(store) => store::store(&origin, &store.command).await,

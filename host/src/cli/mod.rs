@@ -49,6 +49,7 @@ mod sample;
 mod schema;
 mod serve;
 mod session;
+mod shadow;
 mod source;
 mod stages;
 mod store;

@@ -59,6 +59,7 @@ pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
     }
     let api = Api {
         pipeline: pipeline.clone(),
+        swapper,
         stages: Arc::clone(&working.session.stages),
         requests,
         settings,

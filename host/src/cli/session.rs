@@ -67,6 +67,7 @@ impl Origin {
     /// The pipeline over `store`, as this process traces it.
     fn pipeline(&self, store: Store) -> anyhow::Result<Pipeline> {
         let pipeline = Pipeline::new(store).trusting(self.trust()?);
+        let pipeline = pipeline.judging(self.settings.canary.bounds()?);
         Ok(pipeline.traced(Arc::clone(&self.traces)))
     }
 

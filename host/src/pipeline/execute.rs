@@ -115,7 +115,12 @@ impl Worker {
             let executing = self.execute(received, begun, doing);
             let span = tracing::info_span!(target: SPANS, "execute");
             match executing.instrument(span).await? {
-                Some((executed, lasting)) => (checked(&begun.call, executed), lasting),
+                Some((executed, lasting)) => {
+                    let executed = checked(&begun.call, executed);
+                    let (invocation, call) = (&begun.invocation, &begun.call);
+                    self.try_out(invocation, call, &executed).await;
+                    (executed, lasting)
+                }
                 None => return self.give_up(received, delivery).await,
             }
         };

@@ -17,6 +17,12 @@ pub trait Executor: Send + Sync {
     /// stop: its lease is lost.
     async fn execute(&self, call: Call, progress: Progress) -> anyhow::Result<Executed>;
 
+    /// Runs a call apart: what it writes is nobody's, and what it says is dropped. None where that can't
+    /// be done here.
+    async fn rehearse(&self, _call: Call) -> anyhow::Result<Option<Executed>> {
+        Ok(None)
+    }
+
     /// The stage's effective grants in one canonical text: work that was done under others is not
     /// reused.
     fn grants(&self, stage: Stage) -> String;

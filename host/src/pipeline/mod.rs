@@ -14,6 +14,7 @@
 //! - `registry`: versions of models and their aliases, such a log.
 //! - `swaps`: which component of each stage is in force, one log of all stages.
 //! - `transforms`: the names of users' transforms, likewise.
+//! - `trials`: what is seen of components that are only tried, and the end of a bad one.
 //! - `gc`, `roots`, `forget`: what nothing needs any more is deleted, beside whoever works.
 //! - `verify`: whether the store is whole.
 //! - `golden`: calls that ended well, to be done again by another component.
@@ -66,6 +67,7 @@ mod state;
 mod swaps;
 mod trace;
 mod transforms;
+mod trials;
 mod verify;
 mod view;
 mod worker;
@@ -97,6 +99,7 @@ pub use transforms::{
     Added, Addition, Entry as TransformEntry, Event as TransformEvent, NamedTransform, Removal,
     TransformRef, TransformVersion, Transforms, check_transform,
 };
+pub use trials::{Bounds, Compared, Difference, Latencies, Observed, Tally, Trials, Used};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};
 pub use worker::Worker;

@@ -44,6 +44,10 @@ impl Pipeline {
                 recovered.failed.push((run, format!("{error:#}")));
             }
         }
+        // It is in nobody's way: the next look may do it.
+        if let Err(error) = self.trials().tidy().await {
+            tracing::debug!("what is left of trials can't be deleted: {error:#}");
+        }
         Ok(recovered)
     }
 

@@ -20,6 +20,7 @@ use super::{
     swaps::Swaps,
     trace::{Traces, Untraced},
     transforms::Transforms,
+    trials::{Bounds, Trials},
 };
 use crate::{
     contract::{Artifact, Stage},
@@ -37,6 +38,7 @@ pub struct Pipeline {
     pub(super) sent: Arc<watch::Sender<u64>>,
     pub(super) traces: Arc<dyn Traces>,
     swaps: Swaps,
+    trials: Trials,
 }
 
 /// The requests of some runs, the one read last first.
@@ -65,7 +67,9 @@ impl Pipeline {
     /// The pipeline over `store`, on another clock than the machine's.
     pub fn with_clock(store: Store, clock: Arc<dyn Clock>) -> Self {
         let swaps = Swaps::new(&store, Arc::clone(&clock), Arc::default());
+        let records = Arc::clone(&store.records);
         Self {
+            trials: Trials::new(records, swaps.clone(), Bounds::default()),
             store,
             clock,
             swaps,
@@ -85,7 +89,16 @@ impl Pipeline {
     #[must_use]
     pub fn trusting(self, trust: Arc<Trust>) -> Self {
         let swaps = Swaps::new(&self.store, Arc::clone(&self.clock), trust);
-        Self { swaps, ..self }
+        let bounds = self.trials.bounds();
+        Self { swaps, ..self }.judging(bounds)
+    }
+
+    /// The pipeline of a process that rolls a canary back from these bounds on.
+    #[must_use]
+    pub fn judging(self, bounds: Bounds) -> Self {
+        let records = Arc::clone(&self.store.records);
+        let trials = Trials::new(records, self.swaps.clone(), bounds);
+        Self { trials, ..self }
     }
 
     /// The store.
@@ -116,6 +129,11 @@ impl Pipeline {
     /// The names of users' transforms.
     pub fn transforms(&self) -> Transforms {
         Transforms::new(Arc::clone(&self.store.records), Arc::clone(&self.clock))
+    }
+
+    /// What is seen of components that are tried.
+    pub const fn trials(&self) -> &Trials {
+        &self.trials
     }
 
     /// Writes something small and takes it away again: fails where the store can't be written.

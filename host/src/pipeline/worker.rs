@@ -26,6 +26,8 @@ pub struct Worker {
     pub(super) executor: Arc<dyn Executor>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) policy: Policy,
+    /// Whether shadows are given copies of its calls.
+    pub(super) mirrors: bool,
     stages: BTreeSet<Stage>,
 }
 
@@ -41,6 +43,7 @@ impl Worker {
             executor,
             observer,
             policy: Policy::default(),
+            mirrors: false,
             stages: Stage::ALL.into_iter().collect(),
         }
     }
@@ -66,6 +69,14 @@ impl Worker {
     #[must_use]
     pub const fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// The worker with shadows. They are asked after the answer, in a task of their own: so this is for
+    /// processes that go on.
+    #[must_use]
+    pub const fn with_mirrors(mut self) -> Self {
+        self.mirrors = true;
         self
     }
 

@@ -165,6 +165,12 @@ impl Catalog {
         own.map(|own| own.digest)
     }
 
+    /// Its size in bytes.
+    pub fn embedded_size(&self, stage: Stage) -> Option<u64> {
+        let own = self.embedded.iter().find(|own| own.stage == stage);
+        own.map(|own| own.bytes.len() as u64)
+    }
+
     /// The grants by which components are linked.
     pub const fn grants(&self) -> &Grants {
         &self.grants

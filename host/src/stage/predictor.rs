@@ -130,6 +130,11 @@ impl Predictor {
         &self.signature
     }
 
+    /// The most memory that the instance has had at a time.
+    pub fn peak_memory_bytes(&self) -> u64 {
+        self.open.store.data().limiter.peak()
+    }
+
     /// Predictions for the rows of `batch`, in their order. After any error but `Rejected` the
     /// predictor is not to be used again.
     pub async fn predict(&mut self, batch: Table) -> Result<Table, PredictError> {

@@ -125,6 +125,11 @@ impl StageExecutor {
         }
     }
 
+    /// What calls read and write.
+    pub fn blobs(&self) -> &Arc<dyn Blobs> {
+        &self.blobs
+    }
+
     /// What a call may take.
     pub fn limits(&self) -> &Limits {
         &self.limits

@@ -27,6 +27,7 @@ pub mod view;
 
 pub use folder::StagesFolder;
 pub use offer::Offer;
+pub(crate) use overlay::Overlay;
 pub use report::{Report, Tried};
 pub use step::{Refused, Step};
 pub use swapper::{Swapped, Swapper, Wish};

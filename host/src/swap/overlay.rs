@@ -11,13 +11,14 @@ use crate::{
 };
 
 /// What is written, over what is there.
-pub(super) struct Overlay {
+pub(crate) struct Overlay {
     under: Arc<dyn Blobs>,
     own: Arc<dyn Blobs>,
 }
 
 impl Overlay {
-    pub(super) fn over(under: &Arc<dyn Blobs>) -> Arc<dyn Blobs> {
+    /// Over `under`, which is read and never written.
+    pub(crate) fn over(under: &Arc<dyn Blobs>) -> Arc<dyn Blobs> {
         Arc::new(Self {
             under: Arc::clone(under),
             own: memory().blobs,

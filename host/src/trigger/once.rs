@@ -8,6 +8,7 @@ use crate::{
     contract::{Call, Executed, Stage},
     pipeline::{Executor, Observer, Pipeline, Progress, RunRequest, RunState, Worker},
     stage::{Control, StageExecutor},
+    swap::Overlay,
 };
 
 /// The stages of this process, as the pipeline sees them.
@@ -18,6 +19,12 @@ impl Executor for Stages {
     async fn execute(&self, call: Call, progress: Progress) -> anyhow::Result<Executed> {
         let control = Control::new().with_progress(progress);
         self.0.execute(call, &control).await
+    }
+
+    async fn rehearse(&self, call: Call) -> anyhow::Result<Option<Executed>> {
+        let blobs = Overlay::over(self.0.blobs());
+        let control = Control::new();
+        self.0.over(blobs).execute(call, &control).await.map(Some)
     }
 
     fn grants(&self, stage: Stage) -> String {

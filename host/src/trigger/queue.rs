@@ -90,7 +90,10 @@ impl QueueTrigger {
         let memory = Arc::new(Memory::new(concurrency.memory, observer));
         let worker = Worker::new(pipeline, executor, Arc::clone(&memory) as Arc<dyn Observer>);
         Self {
-            worker: worker.with_policy(policy).with_stages(stages),
+            worker: worker
+                .with_policy(policy)
+                .with_stages(stages)
+                .with_mirrors(),
             concurrency,
             memory,
             recover,

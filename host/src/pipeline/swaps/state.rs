@@ -93,7 +93,7 @@ impl StageState {
     }
 
     /// The version's own component, or the built-in one where the version's own came by a swap.
-    pub(super) fn own(&self, own: Digest, builtin: Digest) -> Digest {
+    pub fn own(&self, own: Digest, builtin: Digest) -> Digest {
         if self.has_admitted(&own) {
             builtin
         } else {

@@ -12,6 +12,7 @@ use crate::{
     pipeline::Worker,
     stage::StageExecutor,
     store::azure::Azure,
+    swap::Swapper,
     trigger::{
         Requests, Timer, TimerRule,
         http::{Api, HttpSettings, router},
@@ -55,11 +56,13 @@ pub(super) struct Ready {
 }
 
 impl Ready {
-    pub(super) fn new(opened: Opened) -> Self {
+    pub(super) fn new(opened: Opened) -> anyhow::Result<Self> {
         let pipeline = opened.worker.pipeline();
         let timer = |rule| Timer::new(pipeline.clone(), Arc::clone(&opened.requests), rule);
         let timers = opened.timers.into_iter().map(timer).collect();
+        let stages = Arc::clone(&opened.stages);
         let api = Api {
+            swapper: Arc::new(Swapper::new(pipeline.clone(), stages)),
             pipeline: pipeline.clone(),
             stages: opened.stages,
             requests: Arc::clone(&opened.requests),
@@ -68,13 +71,13 @@ impl Ready {
                 ..opened.http
             },
         };
-        Self {
+        Ok(Self {
             worker: opened.worker,
             requests: opened.requests,
             incoming: opened.incoming,
             containers: opened.containers,
             timers: Mutex::new(timers),
-            router: router(api),
-        }
+            router: router(api)?,
+        })
     }
 }

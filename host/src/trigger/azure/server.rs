@@ -110,7 +110,7 @@ impl Handler {
     /// What invocations work with, opened now if it is not yet. Who comes meanwhile waits; after a
     /// failure the next one tries again.
     pub(super) async fn ready(&self) -> anyhow::Result<&Ready> {
-        let open = async { Ok(Ready::new(self.open.open().await?)) };
+        let open = async { Ready::new(self.open.open().await?) };
         self.ready.get_or_try_init(|| open).await
     }
 }

@@ -4,6 +4,7 @@ use serde::{
     Serialize, Serializer,
     ser::{SerializeMap as _, SerializeSeq as _},
 };
+use serde_json::{Map, Value};
 
 use crate::capability::tables::{Column, Table, Values};
 
@@ -48,6 +49,31 @@ impl Serialize for Predictions {
             }
         }
         list.end()
+    }
+}
+
+impl Predictions {
+    /// Each row as it is told.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Map<String, Value>> {
+        self.0.iter().flat_map(|piece| {
+            let rows = match piece {
+                Piece::Given(table) => table.rows,
+                Piece::Refused(_) => 1,
+            };
+            (0..rows).map(move |row| {
+                let told = match piece {
+                    Piece::Given(table) => serde_json::to_value(Predicted { table, row }),
+                    Piece::Refused(error) => serde_json::to_value(Refused {
+                        prediction: (),
+                        error,
+                    }),
+                };
+                match told {
+                    Ok(Value::Object(told)) => told,
+                    _ => Map::new(),
+                }
+            })
+        })
     }
 }
 

@@ -6,8 +6,11 @@
 //! - `intake`, `refusal`, `blame`: bodies on their way in, and errors on their way out.
 //! - `health`, `blobs`, `wish`, `options`, `submit`: what is asked for becomes a run.
 //! - `runs`, `artifacts`, `lists`: what there is of runs, queues and models.
-//! - `predict`, `models`, `model`, `records`, `moment`, `columns`, `answer`: rows to predictions by
-//!   models that are kept loaded.
+//! - `stages`: which component of a stage is in force, and another one in its place.
+//! - `predict`, `model`, `records`, `moment`, `columns`, `answer`: rows to predictions.
+//! - `models`, `loaded`, `aside`: what a name stands for now, the models that are kept loaded, and
+//!   threads for what nobody waits for.
+//! - `canary`, `trying`, `mirror`: components that are tried on a share of the requests, or on copies.
 //!
 //! A run is created and never worked on here: that is a worker's, in this process or another. No
 //! path of this machine is taken from a client, and none is told. This module must not know what a
@@ -15,14 +18,18 @@
 
 mod answer;
 mod artifacts;
+mod aside;
 mod blame;
 mod blobs;
+mod canary;
 mod columns;
 mod guard;
 mod health;
 mod intake;
 mod key;
 mod lists;
+mod loaded;
+mod mirror;
 mod model;
 mod models;
 mod moment;
@@ -35,7 +42,9 @@ mod routes;
 mod runs;
 mod server;
 mod settings;
+mod stages;
 mod submit;
+mod trying;
 mod wish;
 
 pub(super) use blame::is_fault;

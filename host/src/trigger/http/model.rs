@@ -3,6 +3,7 @@
 use std::{
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Semaphore;
@@ -30,10 +31,37 @@ const MAX_VALUES: usize = 1 << 19;
 /// Rows without a prediction that one answer tells of. Each takes some calls to be found.
 const MAX_REFUSED: usize = 64;
 
+/// What can be loaded: a version, and the infer component that is to answer for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct What {
+    pub(super) version: PinnedVersion,
+    pub(super) infer: Digest,
+}
+
+impl What {
+    /// Whether it answers the same: the version may have another number.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.version.bundle == other.version.bundle && self.infer == other.infer
+    }
+}
+
+/// What a model came to.
+pub(super) struct Asked {
+    /// Its answer.
+    pub(super) answer: Result<Predictions, Refusal>,
+    /// Whether its component failed, and neither the client nor the host.
+    pub(super) failed: bool,
+    /// Records that it gave no prediction for.
+    pub(super) refused: usize,
+    /// How long it computed, the wait for its turn left out.
+    pub(super) took: Duration,
+    /// The most memory that the instance has had.
+    pub(super) memory: u64,
+}
+
 /// A model, loaded into some instances of its infer component.
 pub(super) struct Model {
-    infer: Digest,
-    version: PinnedVersion,
+    what: Arc<What>,
     signature: Signature,
     stages: Arc<StageExecutor>,
     /// Instances that nobody asks now.
@@ -45,48 +73,61 @@ impl Model {
     /// Loads a version: its infer component replays the rows that are recorded in its bundle.
     pub(super) async fn load(
         stages: Arc<StageExecutor>,
-        version: PinnedVersion,
+        what: Arc<What>,
         instances: usize,
     ) -> Result<Self, PredictError> {
-        let first = open(&stages, &version).await?;
+        let first = open(&stages, &what).await?;
         Ok(Self {
-            infer: version.infer,
             signature: first.signature().clone(),
-            version,
+            what,
             stages,
             idle: Mutex::new(vec![first]),
             turns: Arc::new(Semaphore::new(instances)),
         })
     }
 
-    /// Whether it answers for this version.
-    pub(super) fn is(&self, version: &PinnedVersion) -> bool {
-        self.version.bundle == version.bundle && self.infer == version.infer
+    /// Whether it answers for this.
+    pub(super) fn is(&self, what: &What) -> bool {
+        self.what.is(what)
+    }
+
+    /// The component that answers.
+    pub(super) fn infer(&self) -> Digest {
+        self.what.infer
     }
 
     /// Predicts the records of a body in JSON, at most `most` of them. It computes on a thread of
     /// its own and is not cut off when its client goes away: the instance is worth keeping.
     pub(super) async fn answer(
-        self: Arc<Self>,
-        body: Vec<u8>,
+        self: &Arc<Self>,
+        body: impl AsRef<[u8]> + Send + 'static,
         most: usize,
-        place: Place,
-    ) -> Result<Predictions, Refusal> {
+        place: Option<Place>,
+    ) -> Asked {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let handle = tokio::runtime::Handle::current();
+        let model = Arc::clone(self);
         let asked = tokio::task::spawn_blocking(move || {
             let _held = (turn, place);
-            let rows = records::read(&body, &self.signature, most)?;
+            let mut asked = Asked::new();
+            let rows = records::read(body.as_ref(), &model.signature, most);
             drop(body);
-            handle.block_on(self.ask(&rows))
+            asked.answer = match rows {
+                Ok(rows) => handle.block_on(model.ask(&rows, &mut asked)),
+                Err(refusal) => Err(refusal),
+            };
+            asked
         });
         asked.await.unwrap_or_else(|error| {
             tracing::error!("a prediction's thread broke: {error}");
-            Err(Refusal::failed("the model failed: its thread broke"))
+            Asked {
+                failed: true,
+                ..Asked::new()
+            }
         })
     }
 
-    async fn ask(&self, rows: &[Row]) -> Result<Predictions, Refusal> {
+    async fn ask(&self, rows: &[Row], asked: &mut Asked) -> Result<Predictions, Refusal> {
         let outputs = self.signature.outputs.len().max(1);
         if rows.len().saturating_mul(outputs) > MAX_VALUES {
             return Err(Refusal::too_large(format!(
@@ -99,16 +140,19 @@ impl Model {
             return Ok(Predictions(Vec::new()));
         }
         let idle = self.idle().pop();
-        let mut predictor = match idle {
-            Some(predictor) => predictor,
-            None => open(&self.stages, &self.version)
-                .await
-                .map_err(|error| refusal(&error))?,
+        let opened = match idle {
+            Some(predictor) => Ok(predictor),
+            None => open(&self.stages, &self.what).await,
         };
-        let (mut pieces, mut refused) = (Vec::new(), 0);
+        let mut predictor = opened.map_err(|error| asked.fail(&error))?;
+        let begun = Instant::now();
+        let mut pieces = Vec::new();
         while let Some(batch) = due.pop() {
             let some = rows.get(batch.clone()).unwrap_or_default();
-            match predictor.predict(table(some, &self.signature)).await {
+            let predicted = predictor.predict(table(some, &self.signature)).await;
+            asked.took = begun.elapsed();
+            asked.memory = asked.memory.max(predictor.peak_memory_bytes());
+            match predicted {
                 Ok(given) => pieces.push(Piece::Given(given)),
                 // The rows that can't be predicted are found by halving, so that the others are.
                 Err(PredictError::Rejected(_)) if batch.len() > 1 => {
@@ -118,8 +162,8 @@ impl Model {
                 }
                 Err(PredictError::Rejected(reason)) => {
                     let reason = reason.strip_prefix("row 1: ").unwrap_or(&reason);
-                    refused += 1;
-                    if refused > MAX_REFUSED {
+                    asked.refused += 1;
+                    if asked.refused > MAX_REFUSED {
                         self.idle().push(predictor);
                         return Err(Refusal::unusable(format!(
                             "more than {MAX_REFUSED} records can't be predicted; record {}: {reason}",
@@ -129,7 +173,7 @@ impl Model {
                     pieces.push(Piece::Refused(reason.to_owned()));
                 }
                 // What is left of the instance is not to be asked again.
-                Err(error) => return Err(refusal(&error)),
+                Err(error) => return Err(asked.fail(&error)),
             }
         }
         self.idle().push(predictor);
@@ -154,10 +198,32 @@ impl Model {
     }
 }
 
-async fn open(stages: &StageExecutor, version: &PinnedVersion) -> Result<Predictor, PredictError> {
-    let transforms = version.transforms();
-    let bundle = version.artifact();
-    stages.predictor(&version.infer, &bundle, &transforms).await
+impl Asked {
+    fn new() -> Self {
+        Self {
+            answer: Err(Refusal::failed("the model failed: its thread broke")),
+            failed: false,
+            refused: 0,
+            took: Duration::ZERO,
+            memory: 0,
+        }
+    }
+
+    /// Whether every record has its prediction.
+    pub(super) const fn is_clean(&self) -> bool {
+        self.answer.is_ok() && self.refused == 0
+    }
+
+    fn fail(&mut self, error: &PredictError) -> Refusal {
+        self.failed = !is_fault(error);
+        refusal(error)
+    }
+}
+
+async fn open(stages: &StageExecutor, what: &What) -> Result<Predictor, PredictError> {
+    let transforms = what.version.transforms();
+    let bundle = what.version.artifact();
+    stages.predictor(&what.infer, &bundle, &transforms).await
 }
 
 /// Whether the host failed, and not the model: then it may do better in a moment.

@@ -1,69 +1,86 @@
-//! The models that are kept loaded, and which one a name stands for now.
+//! Which version and which infer component a name stands for now, and the models of both.
+//!
+//! Whatever decides that is asked in one place, `Models::look`: where the alias points, and which
+//! component is in force, of the store's logs. So a model that was moved and a component that was swapped
+//! reach the answers in the same way: the new one is loaded while the one before goes on, and then it
+//! answers.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    HttpSettings, blame,
+    HttpSettings,
+    aside::Aside,
+    blame,
+    canary::Flushing,
     guard::Place,
-    model::{Model, is_fault, refusal},
+    loaded::Loaded,
+    model::{Model, What, is_fault, refusal},
     refusal::Refusal,
+    trying::Trying,
 };
 use crate::{
-    contract::{Digest, PinnedVersion},
-    pipeline::{ModelRef, Pipeline, Selector},
-    stage::{PredictError, StageExecutor},
+    contract::{PinnedVersion, Stage},
+    pipeline::{InForce, ModelRef, Pipeline, Selector},
+    stage::{LoadError, PredictError, StageExecutor},
 };
 
-/// How long a version that could not be loaded is not tried again.
+/// How long what could not be loaded is not tried again.
 const AGAIN: Duration = Duration::from_secs(30);
-
-/// Models that are loaded at the same time: each computes, and takes memory before it has a place.
-const LOADING: usize = 2;
 
 /// Names whose versions are known at most; more than that, and all are looked up anew.
 const MAX_NAMES: usize = 1024;
 
 /// The models of a server.
 pub(super) struct Models {
-    pipeline: Pipeline,
+    pub(super) pipeline: Pipeline,
     stages: Arc<StageExecutor>,
     settings: HttpSettings,
     /// What was asked for, `NAME@ALIAS` or `NAME@VERSION`.
     names: Mutex<BTreeMap<String, Arc<Name>>>,
-    /// The one asked last first.
-    loaded: Mutex<VecDeque<Arc<Model>>>,
-    /// Held while one is loaded.
-    loading: Arc<Semaphore>,
+    pub(super) loaded: Loaded,
+    /// Where nobody waits for a model, it is loaded here.
+    pub(super) aside: Arc<Aside>,
+    pub(super) trying: Trying,
+    pub(super) flushing: Flushing,
 }
 
 /// What a name stands for.
-#[derive(Default)]
 struct Name {
+    asked: ModelRef,
     known: Mutex<Known>,
     /// Held by whoever looks: the others go on with what is known.
-    look: tokio::sync::Mutex<()>,
+    look: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone, Default)]
 struct Known {
-    /// The version that serves, and when the name was last looked up.
-    serves: Option<(PinnedVersion, Instant)>,
+    serves: Option<Serves>,
     /// What could not be loaded.
     broken: Option<Broken>,
     /// What is to be told of that.
     notice: Option<String>,
 }
 
-/// A bundle that could not be loaded.
+/// What answers.
+#[derive(Clone)]
+struct Serves {
+    what: Arc<What>,
+    /// When the name was last looked up.
+    looked: Instant,
+    /// The last entry of the log of the stages that this look has seen.
+    revision: u64,
+}
+
+/// What could not be loaded.
 #[derive(Clone)]
 struct Broken {
-    bundle: Digest,
+    what: Arc<What>,
     when: Instant,
     why: Arc<PredictError>,
 }
@@ -71,8 +88,15 @@ struct Broken {
 /// A model that is ready, and what it is.
 pub(super) struct Ready {
     pub(super) model: Arc<Model>,
-    pub(super) version: u32,
+    pub(super) what: Arc<What>,
     pub(super) notice: Option<String>,
+}
+
+/// What a name should stand for.
+struct Wanted {
+    version: PinnedVersion,
+    /// The stages when they were looked at.
+    stages: Arc<InForce>,
 }
 
 impl Models {
@@ -80,19 +104,26 @@ impl Models {
         pipeline: Pipeline,
         stages: Arc<StageExecutor>,
         settings: HttpSettings,
+        aside: Arc<Aside>,
     ) -> Self {
+        let loaded = Loaded::new(Arc::clone(&stages), settings.models, settings.instances);
         Self {
             pipeline,
             stages,
             settings,
             names: Mutex::default(),
-            loaded: Mutex::default(),
-            loading: Arc::new(Semaphore::new(LOADING)),
+            loaded,
+            aside,
+            trying: Trying::default(),
+            flushing: Flushing::default(),
         }
     }
 
-    /// The model that `asked` stands for. An alias is followed within a second of its move; where
-    /// its new version can't be loaded, the one before goes on serving.
+    /// The model that `asked` stands for. A move of its alias and a swap of its component are followed
+    /// within a second; where what is new can't be loaded, the one before goes on serving.
+    ///
+    /// Who asks all the time never waits: before what is known is too old, somebody has looked again on
+    /// the threads beside. Who asks now and then waits for a look.
     pub(super) async fn ready(
         self: &Arc<Self>,
         asked: &ModelRef,
@@ -100,21 +131,29 @@ impl Models {
     ) -> Result<Ready, Refusal> {
         let name = self.name(asked);
         let known = name.known();
-        if let Some((version, looked)) = &known.serves {
-            let number = matches!(asked.selector, Selector::Version(_));
-            // What a number stands for never changes.
-            if number || looked.elapsed() < self.settings.alias {
-                return self.serve(version, known.notice.clone()).await;
+        if let Some(serves) = known.serves {
+            let age = serves.looked.elapsed();
+            // What this process has changed itself it knows without a look.
+            let changed = serves.revision < self.pipeline.swaps().last().revision();
+            if age < self.settings.alias / 2 && !changed {
+                return self.serve(serves.what, known.notice).await;
             }
-            if name.look.try_lock().is_err() {
-                return self.serve(version, known.notice.clone()).await;
+            let look = Arc::clone(&name.look).try_lock_owned();
+            match look {
+                Ok(look) if age < self.settings.alias => {
+                    self.look_aside(Arc::clone(&name), look);
+                    return self.serve(serves.what, known.notice).await;
+                }
+                Ok(_) => {}
+                Err(_) => return self.serve(serves.what, known.notice).await,
             }
         }
         // A task of its own: a client that goes away must not keep the others from the model. Its
         // place stays taken until the task is done.
-        let (models, asked, place) = (Arc::clone(self), asked.clone(), Arc::clone(place));
+        let (models, place) = (Arc::clone(self), Arc::clone(place));
         let looked = tokio::spawn(async move {
-            let looked = models.look(&name, &asked).await;
+            let look = Arc::clone(&name.look).lock_owned().await;
+            let looked = models.look(&name, look).await;
             drop(place);
             looked
         });
@@ -123,148 +162,184 @@ impl Models {
             .unwrap_or_else(|error| Err(Refusal::fault(&anyhow::Error::new(error))))
     }
 
-    /// Finds out what a name stands for now, and loads it.
-    async fn look(self: &Arc<Self>, name: &Name, asked: &ModelRef) -> Result<Ready, Refusal> {
-        let _look = name.look.lock().await;
-        let known = name.known();
-        if let Some((version, looked)) = &known.serves
-            && looked.elapsed() < self.settings.alias
-        {
-            return self.serve(version, known.notice.clone()).await;
+    /// Looks at every name that is served, and comes back when what is new serves.
+    pub(super) async fn follow(self: &Arc<Self>) {
+        let names: Vec<Arc<Name>> = {
+            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let served = |name: &&Arc<Name>| name.known().serves.is_some();
+            names.values().filter(served).cloned().collect()
+        };
+        for name in names {
+            let look = Arc::clone(&name.look).lock_owned().await;
+            // What it comes to is told to whoever asks.
+            let _ = self.look(&name, look).await;
         }
-        let wanted = match (self.resolve(asked).await, &known.serves) {
+    }
+
+    fn look_aside(self: &Arc<Self>, name: Arc<Name>, look: OwnedMutexGuard<()>) {
+        let models = Arc::clone(self);
+        self.aside.spawn(async move {
+            let _ = models.look(&name, look).await;
+        });
+    }
+
+    /// Finds out what a name stands for now, and loads it.
+    async fn look(
+        self: &Arc<Self>,
+        name: &Name,
+        _look: OwnedMutexGuard<()>,
+    ) -> Result<Ready, Refusal> {
+        let known = name.known();
+        let stages = self.pipeline.swaps().last();
+        if let Some(serves) = &known.serves
+            && serves.looked.elapsed() < self.settings.alias / 2
+            && serves.revision >= stages.revision()
+        {
+            // Another has looked while this one waited.
+            return self.serve(Arc::clone(&serves.what), known.notice).await;
+        }
+        let before = known.serves.as_ref();
+        let wanted = match (self.resolve(&name.asked, before).await, before) {
             (Ok(wanted), _) => wanted,
             // A store that does not answer now does not stop a model that is loaded.
-            (Err(Unresolved::Fault(error)), Some((version, _))) => {
+            (Err(Unresolved::Fault(error)), Some(serves)) => {
                 tracing::warn!("the registry can't be read: {error:#}");
-                version.clone()
+                let version = serves.what.version.clone();
+                Wanted { version, stages }
             }
             (Err(Unresolved::Fault(error)), None) => return Err(Refusal::fault(&error)),
             (Err(Unresolved::Unknown(reason)), _) => return Err(Refusal::missing(reason)),
         };
-        let broken = known
-            .broken
-            .filter(|broken| broken.bundle == wanted.bundle && broken.when.elapsed() < AGAIN);
-        let loaded = match &broken {
-            Some(broken) => Err((Arc::clone(&broken.why), false)),
-            None => self
-                .loaded(&wanted)
-                .await
-                .map_err(|why| (Arc::new(why), true)),
+        let infer = wanted.stages.stage(Stage::Infer);
+        let own = wanted.version.infer;
+        let builtin = self.stages.catalog().embedded(Stage::Infer).unwrap_or(own);
+        let what = |infer| {
+            let version = wanted.version.clone();
+            Arc::new(What { version, infer })
         };
-        let now = Instant::now();
-        match (loaded, known.serves) {
-            (Ok(model), _) => {
-                let version = wanted.number;
-                name.know(Known {
-                    serves: Some((wanted, now)),
-                    ..Known::default()
-                });
-                Ok(Ready {
-                    model,
-                    version,
-                    notice: None,
-                })
-            }
-            (Err((why, is_new)), Some((before, _))) => {
-                let mut next = Known {
-                    serves: Some((before.clone(), now)),
-                    broken,
-                    notice: known.notice,
-                };
-                if is_new {
-                    let (new, old) = (wanted.number, before.number);
-                    let name = &asked.name;
-                    tracing::error!("{name}@{new} can't be loaded, {old} goes on: {why}");
-                    next.broken = Some(Broken {
-                        bundle: wanted.bundle,
-                        when: now,
-                        why,
-                    });
-                    next.notice = Some(format!(
-                        "version {new} can't be loaded, so version {old} goes on serving"
-                    ));
-                }
-                let notice = next.notice.clone();
-                name.know(next);
-                self.serve(&before, notice).await
-            }
-            (Err((why, is_new)), None) => {
-                let told = refusal(&why);
-                // What the host failed at may work in a moment.
-                if is_new && !is_fault(&why) {
+        let (settled, own) = (
+            what(infer.settled(own, builtin)),
+            what(infer.own(own, builtin)),
+        );
+        let serves = |what: &Arc<What>| {
+            Some(Serves {
+                what: Arc::clone(what),
+                looked: Instant::now(),
+                revision: wanted.stages.revision(),
+            })
+        };
+        let broken = known.broken;
+        let broken = broken.filter(|b| b.what.is(&settled) && b.when.elapsed() < AGAIN);
+        let (why, is_new) = match &broken {
+            Some(broken) => (Arc::clone(&broken.why), false),
+            None => match self.load(&settled, &wanted.stages, false).await {
+                Ok(model) => {
                     name.know(Known {
-                        broken: Some(Broken {
-                            bundle: wanted.bundle,
-                            when: now,
-                            why,
-                        }),
+                        serves: serves(&settled),
                         ..Known::default()
                     });
+                    return Ok(Ready {
+                        model,
+                        what: settled,
+                        notice: None,
+                    });
                 }
-                Err(told)
+                Err(why) => (Arc::new(why), true),
+            },
+        };
+        let next = Known {
+            serves: None,
+            broken: broken.or_else(|| {
+                Some(Broken {
+                    what: Arc::clone(&settled),
+                    when: Instant::now(),
+                    why: Arc::clone(&why),
+                })
+            }),
+            notice: known.notice,
+        };
+        // What served before goes on. Where nothing has yet, the version's own component may do.
+        let instead = match known.serves {
+            Some(serves) => Some(serves.what),
+            None if own.infer != settled.infer => {
+                let loaded = self.load(&own, &wanted.stages, false).await;
+                loaded.ok().map(|_| own)
             }
+            None => None,
+        };
+        let Some(instead) = instead else {
+            // What the host failed at may work in a moment.
+            if is_new && !is_fault(&why) {
+                name.know(next);
+            }
+            return Err(refusal(&why));
+        };
+        let notice = if is_new {
+            Some(told(&name.asked.name, &settled, &instead, &why))
+        } else {
+            next.notice.clone()
+        };
+        name.know(Known {
+            serves: serves(&instead),
+            notice: notice.clone(),
+            ..next
+        });
+        self.serve(instead, notice).await
+    }
+
+    /// Loads what is to serve, or only to be tried, if this process takes its component.
+    pub(super) async fn load(
+        &self,
+        what: &Arc<What>,
+        stages: &InForce,
+        tried: bool,
+    ) -> Result<Arc<Model>, PredictError> {
+        let infer = stages.stage(Stage::Infer);
+        if infer.has_admitted(&what.infer) {
+            let accepted = self.pipeline.swaps().accepts(&infer, &what.infer).await;
+            accepted.map_err(|error| {
+                if blame::is_fault(&error) {
+                    PredictError::Load(LoadError::Host(error))
+                } else {
+                    PredictError::Rejected(format!("{error:#}"))
+                }
+            })?;
         }
+        self.loaded.get(what, tried).await
     }
 
     async fn serve(
         self: &Arc<Self>,
-        version: &PinnedVersion,
+        what: Arc<What>,
         notice: Option<String>,
     ) -> Result<Ready, Refusal> {
-        let model = self
-            .loaded(version)
-            .await
-            .map_err(|error| refusal(&error))?;
+        let model = match self.loaded.found(&what, false) {
+            Some(model) => model,
+            None => self
+                .loaded
+                .get(&what, false)
+                .await
+                .map_err(|error| refusal(&error))?,
+        };
         Ok(Ready {
             model,
-            version: version.number,
+            what,
             notice,
         })
     }
 
-    /// The loaded model of a version. Where there is no room for another one, the one that was not
-    /// asked for longest goes.
-    async fn loaded(&self, version: &PinnedVersion) -> Result<Arc<Model>, PredictError> {
-        if let Some(model) = self.found(version) {
-            return Ok(model);
+    async fn resolve(
+        &self,
+        asked: &ModelRef,
+        before: Option<&Serves>,
+    ) -> Result<Wanted, Unresolved> {
+        let stages = self.pipeline.swaps().all().await;
+        let stages = stages.map_err(Unresolved::Fault)?;
+        // What a number stands for never changes.
+        if let (Selector::Version(_), Some(serves)) = (&asked.selector, before) {
+            let version = serves.what.version.clone();
+            return Ok(Wanted { version, stages });
         }
-        // The semaphore is never closed.
-        let loading = Arc::clone(&self.loading).acquire_owned().await;
-        // Others may have loaded it while this one waited.
-        if let Some(model) = self.found(version) {
-            return Ok(model);
-        }
-        let (stages, pinned) = (Arc::clone(&self.stages), version.clone());
-        let (instances, handle) = (self.settings.instances, tokio::runtime::Handle::current());
-        // It computes: on a thread of its own, which goes on when nobody waits for it any more.
-        let loaded = tokio::task::spawn_blocking(move || {
-            let _loading = loading;
-            handle.block_on(Model::load(stages, pinned, instances))
-        });
-        let model = match loaded.await {
-            Ok(model) => Arc::new(model?),
-            Err(error) => return Err(PredictError::Failed(format!("its thread broke: {error}"))),
-        };
-        // Another one may have loaded it at the same time: one is enough.
-        if let Some(model) = self.found(version) {
-            return Ok(model);
-        }
-        let mut loaded = self.shelf();
-        loaded.push_front(Arc::clone(&model));
-        loaded.truncate(self.settings.models);
-        Ok(model)
-    }
-
-    fn found(&self, version: &PinnedVersion) -> Option<Arc<Model>> {
-        let mut loaded = self.shelf();
-        let at = loaded.iter().position(|model| model.is(version))?;
-        let model = loaded.remove(at)?;
-        loaded.push_front(Arc::clone(&model));
-        Some(model)
-    }
-
-    async fn resolve(&self, asked: &ModelRef) -> Result<PinnedVersion, Unresolved> {
         let registry = self.pipeline.registry();
         let state = registry.state(&asked.name).await;
         let state = state.map_err(Unresolved::Fault)?;
@@ -278,7 +353,10 @@ impl Models {
             return Err(Unresolved::Unknown(reason));
         }
         match state.find(&asked.selector) {
-            Ok(version) => Ok(version.pinned.clone()),
+            Ok(version) => Ok(Wanted {
+                version: version.pinned.clone(),
+                stages,
+            }),
             Err(error) => Err(Unresolved::Unknown(error.to_string())),
         }
     }
@@ -293,11 +371,30 @@ impl Models {
                 names.clear();
             }
         }
-        Arc::clone(names.entry(key).or_default())
+        let name = || {
+            Arc::new(Name {
+                asked: asked.clone(),
+                known: Mutex::default(),
+                look: Arc::default(),
+            })
+        };
+        Arc::clone(names.entry(key).or_insert_with(name))
     }
+}
 
-    fn shelf(&self) -> MutexGuard<'_, VecDeque<Arc<Model>>> {
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+/// What clients are told of what can't be loaded; the log is told why.
+fn told(name: &str, new: &What, old: &What, why: &PredictError) -> String {
+    let (number, before) = (new.version.number, old.version.number);
+    let (infer, own) = (new.infer.short(), old.infer.short());
+    if new.infer == old.infer {
+        tracing::error!("{name}@{number} can't be loaded, {before} goes on: {why}");
+        format!("version {number} can't be loaded, so version {before} goes on serving")
+    } else {
+        tracing::error!("{name}@{number} can't be predicted by {infer}, {own} goes on: {why}");
+        format!(
+            "component {infer} can't serve version {number}, so component {own} goes on serving \
+             version {before}"
+        )
     }
 }
 

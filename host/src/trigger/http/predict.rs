@@ -5,19 +5,23 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{Extension, Path, State, rejection::PathRejection},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
     response::Response,
 };
 
 use super::{
     answer::Answer,
+    canary::Answered,
     guard::Place,
     intake::{self, Intake},
-    models::Ready,
+    mirror::Copied,
     refusal::{Refusal, json},
     server::Server,
 };
 use crate::pipeline::ModelRef;
+
+/// Says which component gave an answer.
+const COMPONENT: HeaderName = HeaderName::from_static("septet-component");
 
 /// Predicts records with `NAME`, `NAME@ALIAS` or `NAME@VERSION`.
 pub(super) async fn predict(
@@ -36,19 +40,36 @@ pub(super) async fn predict(
     let body = intake::json(intake, &headers).await?;
     let predicted = async {
         let ready = server.models.ready(&asked, &place).await?;
-        let Ready {
-            model,
-            version,
-            notice,
-        } = ready;
-        let predictions = model.answer(body, settings.predict_rows, place).await?;
+        let given = (&headers, body);
+        let answered = server
+            .models
+            .answer(&ready, given, settings.predict_rows, place);
+        let Answered {
+            asked: given,
+            by,
+            tried,
+        } = answered.await;
+        let (took, memory) = (given.took, given.memory);
         let answer = Answer {
             model: &asked.name,
-            version,
-            notice: notice.as_deref(),
-            predictions,
+            version: ready.what.version.number,
+            notice: ready.notice.as_deref(),
+            predictions: given.answer?,
         };
-        Ok(json(StatusCode::OK, &answer))
+        let mut response = json(StatusCode::OK, &answer);
+        if let Ok(component) = HeaderValue::from_str(&by.to_string()) {
+            response.headers_mut().insert(COMPONENT, component);
+        }
+        if let Some(tried) = tried {
+            let copied = Copied {
+                what: ready.what,
+                predictions: answer.predictions,
+                by,
+                used: (took, memory),
+            };
+            server.models.mirror(tried, copied);
+        }
+        Ok(response)
     };
     match tokio::time::timeout(settings.predict, predicted).await {
         Ok(answered) => answered,

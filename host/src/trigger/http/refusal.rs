@@ -20,12 +20,16 @@ pub(super) struct Refusal {
     status: StatusCode,
     line: String,
     header: Option<(HeaderName, HeaderValue)>,
+    step: Option<&'static str>,
 }
 
 /// The one form of an error.
 #[derive(Serialize)]
 struct Told<'a> {
     error: &'a str,
+    /// Where it ended, of what has several steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'static str>,
 }
 
 impl Refusal {
@@ -36,6 +40,7 @@ impl Refusal {
             status,
             line: clean(line.as_ref(), MAX_LINE),
             header: None,
+            step: None,
         }
     }
 
@@ -92,6 +97,17 @@ impl Refusal {
         Self::busy("the store does not answer as it should: the log of the server says why")
     }
 
+    /// Why.
+    pub(super) fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The refusal with the step at which it came.
+    pub(super) const fn at(mut self, step: &'static str) -> Self {
+        self.step = Some(step);
+        self
+    }
+
     /// The refusal with a header.
     pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
@@ -101,7 +117,11 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = json(self.status, &Told { error: &self.line });
+        let told = Told {
+            error: &self.line,
+            step: self.step,
+        };
+        let mut response = json(self.status, &told);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }

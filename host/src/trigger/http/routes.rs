@@ -13,13 +13,15 @@ use axum::{
 
 use super::{
     artifacts, blobs, guard::guard, health, lists, predict, refusal::Refusal, runs, server::Server,
-    submit,
+    stages, submit,
 };
 
 /// What a request may be, for those that are something else.
 const PLACES: &str = "GET /health/live, GET /health/ready, POST /api/blobs, POST /api/runs, \
     GET /api/runs, GET /api/runs/RUN, GET /api/runs/RUN/artifacts/STAGE/NAME, \
-    POST /api/runs/RUN/cancel, GET /api/queues, GET /api/models, POST /predict/MODEL";
+    POST /api/runs/RUN/cancel, GET /api/queues, GET /api/models, GET /api/stages, \
+    GET /api/stages/STAGE, PUT /api/stages/STAGE, POST /api/stages/STAGE/rollback, \
+    POST /api/stages/STAGE/promote, POST /predict/MODEL";
 
 /// The routes, behind the guard.
 pub(super) fn routes(server: Arc<Server>) -> Router {
@@ -36,6 +38,10 @@ pub(super) fn routes(server: Arc<Server>) -> Router {
         )
         .route("/api/queues", get(lists::queues))
         .route("/api/models", get(lists::models))
+        .route("/api/stages", get(stages::list))
+        .route("/api/stages/{stage}", get(stages::show).put(stages::put))
+        .route("/api/stages/{stage}/rollback", post(stages::rollback))
+        .route("/api/stages/{stage}/promote", post(stages::promote))
         .route("/predict/{model}", post(predict::predict))
         .fallback(unknown)
         .method_not_allowed_fallback(not_so)

@@ -16,8 +16,16 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{HttpSettings, health::Seen, models::Models, patient::Patient, routes::routes};
-use crate::{pipeline::Pipeline, stage::StageExecutor, trigger::Requests};
+use super::{
+    HttpSettings, aside::Aside, health::Seen, models::Models, patient::Patient, routes::routes,
+};
+use crate::{
+    contract::{Digest, Stage},
+    pipeline::Pipeline,
+    stage::StageExecutor,
+    swap::Swapper,
+    trigger::Requests,
+};
 
 /// Headers of a request at most.
 const MAX_HEADERS: usize = 64;
@@ -36,6 +44,8 @@ pub struct Api {
     pub stages: Arc<StageExecutor>,
     /// Makes a run's request of what is wanted.
     pub requests: Arc<dyn Requests>,
+    /// Takes components in the place of others.
+    pub swapper: Arc<Swapper>,
     /// What is taken.
     pub settings: HttpSettings,
 }
@@ -45,6 +55,10 @@ pub(super) struct Server {
     pub(super) pipeline: Pipeline,
     pub(super) wishes: Arc<dyn Requests>,
     pub(super) models: Arc<Models>,
+    pub(super) swapper: Arc<Swapper>,
+    /// Held while a component is taken in and tried.
+    pub(super) swapping: Arc<Semaphore>,
+    stages: Arc<StageExecutor>,
     /// One for each request that is being answered.
     pub(super) requests: Arc<Semaphore>,
     /// Whether the store answered at the last look.
@@ -53,21 +67,34 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(api: Api) -> Self {
+    fn new(api: Api) -> anyhow::Result<Self> {
         let Api {
             pipeline,
             stages,
             requests,
+            swapper,
             settings,
         } = api;
-        Self {
-            models: Arc::new(Models::new(pipeline.clone(), stages, settings.clone())),
+        let aside = Arc::new(Aside::new()?);
+        let own = Arc::clone(&stages);
+        let models = Models::new(pipeline.clone(), own, settings.clone(), aside);
+        Ok(Self {
+            models: Arc::new(models),
+            swapper,
+            swapping: Arc::new(Semaphore::new(1)),
+            stages,
             pipeline,
             wishes: requests,
             requests: Arc::new(Semaphore::new(settings.requests)),
             seen: Arc::default(),
             settings,
-        }
+        })
+    }
+
+    /// This program's own component of a stage, and its size.
+    pub(super) fn embedded(&self, stage: Stage) -> Option<(Digest, u64)> {
+        let catalog = self.stages.catalog();
+        catalog.embedded(stage).zip(catalog.embedded_size(stage))
     }
 }
 
@@ -80,12 +107,12 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     api.settings.check(listener.local_addr()?)?;
     let settings = api.settings.clone();
-    listen(listener, router(api), &settings, stop).await
+    listen(listener, router(api)?, &settings, stop).await
 }
 
 /// The routes of `api`, for whoever takes the requests in by itself.
-pub(in crate::trigger) fn router(api: Api) -> Router {
-    routes(Arc::new(Server::new(api)))
+pub(in crate::trigger) fn router(api: Api) -> anyhow::Result<Router> {
+    Ok(routes(Arc::new(Server::new(api)?)))
 }
 
 /// Serves `router`, as `serve` does.
