@@ -141,7 +141,7 @@ fn to_change_a_stage_takes_the_key() {
     assert_eq!(server.infer()["history"], Value::Array(vec![]));
     // What can't be done is told as such.
     let rollback = server.send("POST", "/api/stages/infer/rollback", b"");
-    assert!(rollback.error(409).contains("never swapped"));
+    assert!(rollback.error(409).contains("nothing to roll back to"));
     let promote = server.send("POST", "/api/stages/infer/promote", b"");
     assert!(promote.error(409).contains("no canary"));
     for (path, status) in [

@@ -19,6 +19,8 @@ pub(super) struct Intake {
     body: Body,
     most: u64,
     received: u64,
+    /// Bytes that the client has announced.
+    told: u64,
     begun: Instant,
     grace: Duration,
 }
@@ -48,6 +50,7 @@ impl Intake {
             body,
             most,
             received: 0,
+            told: told.unwrap_or(0),
             begun: Instant::now(),
             grace,
         })
@@ -91,7 +94,8 @@ impl Intake {
 
     /// The whole body.
     pub(super) async fn all(mut self) -> Result<Vec<u8>, Refusal> {
-        let mut bytes = Vec::new();
+        // No more than is taken; and what is not filled is no memory yet.
+        let mut bytes = Vec::with_capacity(self.told.min(self.most) as usize);
         while let Some(piece) = self.next().await? {
             bytes.extend_from_slice(&piece);
         }

@@ -101,6 +101,27 @@ pub(super) async fn put(
     let intake = Intake::new(&headers, body, largest, server.settings.body)?;
     // Before the body is read: of components that wait none is in memory.
     let turn = turn(&server).await?;
+    let (own, told) = (Arc::clone(&server), wish.clone());
+    // Beside: megabytes that come in must not keep a thread from those who ask. It computes, too, and
+    // goes on when its client goes away: half a swap would be none, and all of it for nothing.
+    let swapping = server.models.aside.spawn(async move {
+        let _held = (turn, place);
+        let offer = Offer::new(component(intake).await?, signature);
+        let swapped = own.swapper.swap(stage, offer, &wish).await;
+        if swapped.is_ok() {
+            // Who asks after the answer is answered by it.
+            own.models.follow().await;
+        }
+        Ok::<_, Refusal>(swapped)
+    });
+    match ended(swapping).await?? {
+        Ok(swapped) => Ok(json(StatusCode::OK, &taken(&swapped, &told))),
+        Err(refused) => Err(refusal(&refused)),
+    }
+}
+
+/// The whole component, in time.
+async fn component(intake: Intake) -> Result<Vec<u8>, Refusal> {
     let bytes = tokio::time::timeout(BODY, intake.all()).await;
     let bytes = bytes.map_err(|_| {
         let line = format!("the component did not come in within {} s", BODY.as_secs());
@@ -109,24 +130,7 @@ pub(super) async fn put(
     if bytes.is_empty() {
         return Err(Refusal::bad("the body is empty: send a component"));
     }
-    let offer = Offer::new(bytes, signature);
-    let told = wish.clone();
-    // It computes, and goes on when its client goes away: half a swap would be none, and all of it
-    // for nothing.
-    let (own, wanted) = (Arc::clone(&server), wish);
-    let swapping = server.models.aside.spawn(async move {
-        let _held = (turn, place);
-        let swapped = own.swapper.swap(stage, offer, &wanted).await;
-        if swapped.is_ok() {
-            // Who asks after the answer is answered by it.
-            own.models.follow().await;
-        }
-        swapped
-    });
-    match ended(swapping).await? {
-        Ok(swapped) => Ok(json(StatusCode::OK, &taken(&swapped, &told))),
-        Err(refused) => Err(refusal(&refused)),
-    }
+    Ok(bytes)
 }
 
 /// Puts what was in force before into force again, or withdraws what is tried.
