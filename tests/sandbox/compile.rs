@@ -102,7 +102,7 @@ fn wall_clock_of_a_compilation_is_bounded() {
         told.contains("limit compile_seconds allows 1; more was asked for"),
         "{told}"
     );
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[test]

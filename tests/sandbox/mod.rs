@@ -4,5 +4,7 @@ mod attacks;
 mod bloat;
 mod compile;
 mod evil;
+mod mutated;
+mod pages;
 mod program;
 mod together;

@@ -41,7 +41,7 @@ const MEMORY_LEFT_CLOSED: u64 = 24 << 20;
 const DELAY: Duration = Duration::from_secs(2);
 
 /// How long all of it may take.
-const MOST: Duration = Duration::from_secs(300);
+const MOST: Duration = Duration::from_mins(5);
 
 /// Bytes of this process in the machine's memory.
 fn resident() -> u64 {

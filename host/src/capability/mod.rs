@@ -16,6 +16,8 @@ pub(crate) mod blob_list;
 pub(crate) mod blob_read;
 pub(crate) mod blob_write;
 mod context;
+#[cfg(test)]
+pub(crate) mod fuzz;
 pub(crate) mod log;
 mod meter;
 pub(crate) mod models;

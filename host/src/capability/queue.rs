@@ -25,7 +25,7 @@ impl Outbox {
         std::mem::take(&mut self.messages)
     }
 
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         label: String,
         body: Vec<u8>,

@@ -25,7 +25,7 @@ impl Proposals {
         std::mem::take(&mut self.accepted)
     }
 
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         proposal: Proposal,
         scope: &Scope,

@@ -84,7 +84,8 @@ impl Compiler {
                 compiled.map_err(|error| Uncompiled::Refused(invalid(&plain(error))))
             }
             (Self::Process(program), Trust::Guarded) => {
-                let code = process(program, bytes, limits).await?;
+                // Boxed: its pipes would make every future that may compile large.
+                let code = Box::pin(process(program, bytes, limits)).await?;
                 let loaded = blocking(move || load(&engine, &code)).await;
                 loaded.map_err(host)?.map_err(unloaded)
             }
@@ -132,17 +133,13 @@ async fn process(
     let mut child = start(program, limits).map_err(Uncompiled::Host)?;
     let seconds = limits.compile_seconds;
     let heard = tokio::time::timeout(Duration::from_secs(seconds), hear(&mut child, &bytes)).await;
-    match heard {
-        Ok(heard) => {
-            let heard = heard.context("a compiler can't be heard");
-            outcome(heard.map_err(Uncompiled::Host)?, limits)
-        }
-        Err(_) => {
-            // Waits for its end too: its memory is to be free before the next one starts.
-            let _ = child.kill().await;
-            Err(Exceeded::more("compile_seconds", seconds).into())
-        }
-    }
+    let Ok(heard) = heard else {
+        // Waits for its end too: its memory is to be free before the next one starts.
+        let _ = child.kill().await;
+        return Err(Exceeded::more("compile_seconds", seconds).into());
+    };
+    let heard = heard.context("a compiler can't be heard");
+    outcome(heard.map_err(Uncompiled::Host)?, limits)
 }
 
 fn start(program: &PathBuf, limits: &Limits) -> anyhow::Result<Child> {

@@ -20,6 +20,8 @@ mod control;
 mod ended;
 mod engine;
 mod fit;
+#[cfg(test)]
+mod fuzz;
 mod grants;
 mod instance;
 mod limits;

@@ -174,7 +174,7 @@ impl Predictor {
 }
 
 /// A signature is kept as long as the model, and shown: it is held to the limits of a batch.
-fn bound(signature: &Signature, limits: &Limits) -> Result<(), Exceeded> {
+pub(super) fn bound(signature: &Signature, limits: &Limits) -> Result<(), Exceeded> {
     let Signature { inputs, outputs } = signature;
     let columns = inputs.len().max(outputs.len()) as u64;
     Exceeded::check("batch_columns", limits.batch_columns, columns)?;
@@ -184,7 +184,7 @@ fn bound(signature: &Signature, limits: &Limits) -> Result<(), Exceeded> {
     Ok(())
 }
 
-fn refusal(error: Error, limit: u64) -> PredictError {
+pub(super) fn refusal(error: Error, limit: u64) -> PredictError {
     match error {
         Error::Rejected(reason) => PredictError::Rejected(clean(&reason, limit)),
         Error::Failed(reason) => PredictError::Failed(clean(&reason, limit)),

@@ -319,12 +319,13 @@ mod tests {
         let mut text =
             "(component $c0 (core module $m (memory 1)) (core instance (instantiate $m)))"
                 .to_owned();
-        for level in 1..=40 {
-            text += &format!(
-                "(component $c{level} (alias outer 1 $c{} (component $d)) (instance (instantiate $d)) (instance (instantiate $d)))",
-                level - 1
-            );
-        }
+        text.extend((1..=40).map(|level| {
+            let below = level - 1;
+            format!(
+                "(component $c{level} (alias outer 1 $c{below} (component $d))
+                   (instance (instantiate $d)) (instance (instantiate $d)))"
+            )
+        }));
         let text = format!("(component {text} (instance (instantiate $c40)))");
         let told = refused(&text, &Limits::default());
         assert_eq!(told, "limit instances allows 100; 128 was asked for");
@@ -339,7 +340,7 @@ mod tests {
             refused(text, &limits)
         };
         let told = few("(component (core module (func) (func)))", |l| {
-            l.functions = 1
+            l.functions = 1;
         });
         assert_eq!(told, "limit functions allows 1; 2 was asked for");
         let told = few("(component (core module (func nop nop nop)))", |l| {
@@ -361,7 +362,7 @@ mod tests {
         let told = few(module, |l| l.tables = 3);
         assert_eq!(told, "limit tables allows 3; 4 was asked for");
         let told = few("(component (core module (table 10 funcref)))", |l| {
-            l.table_elements = 9
+            l.table_elements = 9;
         });
         assert_eq!(told, "limit table_elements allows 9; 10 was asked for");
         let told = few("(component (core module (memory 8193)))", |l| {

@@ -132,7 +132,7 @@ async fn guest(open: &mut Open, prepared: &Prepared) -> wasmtime::Result<Guest> 
     indices.load(&mut open.store, &instance)
 }
 
-fn bound(description: &Description, limits: &Limits) -> Result<(), Exceeded> {
+pub(super) fn bound(description: &Description, limits: &Limits) -> Result<(), Exceeded> {
     let Description {
         name,
         version,
@@ -150,7 +150,7 @@ fn bound(description: &Description, limits: &Limits) -> Result<(), Exceeded> {
 }
 
 /// A batch without a column that the transform needs is not passed to it.
-fn check_needs(description: &Description, batch: &Table) -> Result<(), String> {
+pub(super) fn check_needs(description: &Description, batch: &Table) -> Result<(), String> {
     let name = clean(&description.name, 80);
     for field in &description.needs {
         let column = batch
@@ -177,7 +177,7 @@ fn check_needs(description: &Description, batch: &Table) -> Result<(), String> {
 }
 
 /// The columns that the transform has promised for this batch.
-fn expected(description: &Description, batch: &Table) -> BTreeMap<String, Kind> {
+pub(super) fn expected(description: &Description, batch: &Table) -> BTreeMap<String, Kind> {
     let mut expected: BTreeMap<String, Kind> = batch
         .columns
         .iter()
@@ -190,7 +190,11 @@ fn expected(description: &Description, batch: &Table) -> BTreeMap<String, Kind> 
     expected
 }
 
-fn check_given(given: &Table, rows: u32, expected: &BTreeMap<String, Kind>) -> Result<(), String> {
+pub(super) fn check_given(
+    given: &Table,
+    rows: u32,
+    expected: &BTreeMap<String, Kind>,
+) -> Result<(), String> {
     if given.rows != rows {
         return Err(format!(
             "gave {} rows for {rows}; it must keep them",
@@ -222,7 +226,7 @@ fn check_given(given: &Table, rows: u32, expected: &BTreeMap<String, Kind>) -> R
 }
 
 /// The transform's own words, in one bounded line.
-fn rejection(error: &Error, limit: u64) -> String {
+pub(super) fn rejection(error: &Error, limit: u64) -> String {
     let text = match error {
         Error::MissingColumn(column) => format!("column '{column}' is missing"),
         Error::WrongKind(mismatch) => format!(
