@@ -35,7 +35,7 @@ pub struct Pipeline {
     /// Told when something was sent, for those in this process who wait for it.
     pub(super) sent: Arc<watch::Sender<u64>>,
     pub(super) traces: Arc<dyn Traces>,
-    swaps: Swaps,
+    swaps: Arc<Swaps>,
 }
 
 /// The requests of some runs, the one read last first.
@@ -67,7 +67,7 @@ impl Pipeline {
         Self {
             store,
             clock,
-            swaps,
+            swaps: Arc::new(swaps),
             requests: Arc::default(),
             sent: Arc::default(),
             traces: Untraced::shared(),
@@ -84,7 +84,10 @@ impl Pipeline {
     #[must_use]
     pub fn trusting(self, trust: Arc<Trust>) -> Self {
         let swaps = Swaps::new(&self.store, Arc::clone(&self.clock), trust);
-        Self { swaps, ..self }
+        Self {
+            swaps: Arc::new(swaps),
+            ..self
+        }
     }
 
     /// The store.
@@ -108,7 +111,7 @@ impl Pipeline {
     }
 
     /// Which component of each stage is in force.
-    pub const fn swaps(&self) -> &Swaps {
+    pub fn swaps(&self) -> &Swaps {
         &self.swaps
     }
 
