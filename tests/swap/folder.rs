@@ -11,6 +11,7 @@ use septet::contract::{Digest, Stage};
 
 use super::{
     components::{builtin, same},
+    minisign::Signer,
     refused::{history, in_force, trained},
 };
 use crate::support::{guests::guest, septet::Workplace};
@@ -119,4 +120,27 @@ fn what_is_dropped_takes_its_stages_place() {
         .filter(|row| row["event"] == "swapped")
         .count();
     assert_eq!(swaps, 3);
+}
+
+#[test]
+fn a_signature_that_comes_later_counts() {
+    let Some(signer) = Signer::new() else { return };
+    let place = trained();
+    let key = signer.key();
+    place.write(
+        "septet.toml",
+        format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\n[trust]\nkeys = [\"{key}\"]\n\
+             require-signature = true\n[swap]\nfolder = \"stages\"\n"
+        ),
+    );
+    fs::create_dir(place.path("stages")).unwrap();
+    let good = same(Stage::Train, "signed later");
+    put(&place, "train.wasm", &good);
+    let mut serving = Serving::of(&place);
+    let refused = || history(&place).iter().any(|row| row["step"] == "signature");
+    serving.until("it is refused", refused);
+    signer.sign(&place.path("stages/train.wasm"), false, "release 1");
+    let now = Digest::of(&good).to_string();
+    serving.until("it is in force", || in_force(&place, "train") == now);
 }

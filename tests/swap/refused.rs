@@ -110,8 +110,8 @@ fn each_step_refuses_and_what_was_in_force_goes_on() {
     let quoted = |bytes: &[u8]| Digest::of(bytes).to_string();
     with("[limits]\ncomponent_bytes = 1000000\n");
     refused(&place, &other, &[], ("size", "limit component_bytes"));
-    with("[limits]\nmemory_bytes = 1048576\n");
-    refused(&place, &other, &[], ("golden", "limit memory_bytes"));
+    with("[limits]\ntext_bytes = 64\n");
+    refused(&place, &other, &[], ("golden", "limit text_bytes"));
     with(&format!("[trust.pins]\ntrain = \"{}\"\n", quoted(&good)));
     refused(&place, &other, &[], ("pin", "trust.pins"));
     with("");

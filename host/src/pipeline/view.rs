@@ -37,7 +37,7 @@ pub struct Pipeline {
     /// Told when something was sent, for those in this process who wait for it.
     pub(super) sent: Arc<watch::Sender<u64>>,
     pub(super) traces: Arc<dyn Traces>,
-    swaps: Swaps,
+    swaps: Arc<Swaps>,
     trials: Trials,
 }
 
@@ -72,7 +72,7 @@ impl Pipeline {
             trials: Trials::new(records, swaps.clone(), Bounds::default()),
             store,
             clock,
-            swaps,
+            swaps: Arc::new(swaps),
             requests: Arc::default(),
             sent: Arc::default(),
             traces: Untraced::shared(),
@@ -90,6 +90,7 @@ impl Pipeline {
     pub fn trusting(self, trust: Arc<Trust>) -> Self {
         let swaps = Swaps::new(&self.store, Arc::clone(&self.clock), trust);
         let bounds = self.trials.bounds();
+        let swaps = Arc::new(swaps);
         Self { swaps, ..self }.judging(bounds)
     }
 
@@ -97,7 +98,7 @@ impl Pipeline {
     #[must_use]
     pub fn judging(self, bounds: Bounds) -> Self {
         let records = Arc::clone(&self.store.records);
-        let trials = Trials::new(records, self.swaps.clone(), bounds);
+        let trials = Trials::new(records, Swaps::clone(&self.swaps), bounds);
         Self { trials, ..self }
     }
 
@@ -122,7 +123,7 @@ impl Pipeline {
     }
 
     /// Which component of each stage is in force.
-    pub const fn swaps(&self) -> &Swaps {
+    pub fn swaps(&self) -> &Swaps {
         &self.swaps
     }
 

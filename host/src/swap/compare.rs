@@ -129,7 +129,7 @@ mod tests {
         let of = |outputs| outcome(blobs, outputs);
         let before = of(&[("a", "1", "text/csv")]).await;
         let told = async |now: &Outcome| compare(&before, now, blobs).await;
-        assert_eq!(told(&before.clone()).await.unwrap(), Vec::<String>::new());
+        assert_eq!(told(&before).await.unwrap(), Vec::<String>::new());
         let other = of(&[("a", "2", "text/csv")]).await;
         assert!(told(&other).await.unwrap()[0].starts_with("'a' is "));
         for (outputs, why) in [

@@ -42,10 +42,21 @@ struct Seen {
     stamp: Stamp,
     /// Whether a later look has found it the same, and it was dealt with.
     done: bool,
-    /// What was found in it when it was dealt with.
-    held: Option<Digest>,
+    /// What came of the file the last time.
+    last: Last,
     /// When it is tried again, after a fault that was not the file's.
     again: Option<Instant>,
+}
+
+/// What came of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    /// It was not looked at since this process began to watch.
+    Unseen,
+    /// It held this component, which was dealt with.
+    Held(Digest),
+    /// What it held was refused: with its signature, say, it may be taken.
+    Refused,
 }
 
 /// What changes when a file is written, or its signature is: size, time and number of each.
@@ -101,7 +112,10 @@ impl StagesFolder {
                 let seen = Seen {
                     stamp,
                     done: false,
-                    held: self.files.get(&stage).and_then(|seen| seen.held),
+                    last: self
+                        .files
+                        .get(&stage)
+                        .map_or(Last::Unseen, |seen| seen.last),
                     again: None,
                 };
                 self.files.insert(stage, seen);
@@ -110,12 +124,12 @@ impl StagesFolder {
             if seen.done || seen.again.is_some_and(|again| again > Instant::now()) {
                 continue;
             }
-            let held = self.take(stage, seen.held).await;
+            let last = self.take(stage, seen.last).await;
             if let Some(seen) = self.files.get_mut(&stage) {
-                match held {
-                    Some(held) => {
+                match last {
+                    Some(last) => {
                         seen.done = true;
-                        seen.held = Some(held);
+                        seen.last = last;
                     }
                     None => seen.again = Some(Instant::now() + AGAIN),
                 }
@@ -123,9 +137,9 @@ impl StagesFolder {
         }
     }
 
-    /// Deals with a file that has come to rest; gives what it holds, or none where it is to be tried
-    /// again. `before` is what it held before it changed, while it was watched.
-    async fn take(&mut self, stage: Stage, before: Option<Digest>) -> Option<Digest> {
+    /// Deals with a file that has come to rest; gives what came of it, or none where it is to be tried
+    /// again. `before` is what came of it before it changed.
+    async fn take(&mut self, stage: Stage, before: Last) -> Option<Last> {
         let (path, most) = (file(&self.folder, stage), self.swapper.largest());
         let shown = path.display().to_string();
         let read = tokio::task::spawn_blocking(move || Offer::of_file(&path, most)).await;
@@ -152,9 +166,9 @@ impl StagesFolder {
         let builtin = self.swapper.is_builtin(stage, &digest);
         // At a start, what the log has had was dealt with, and may have been rolled back since. Who
         // changes the file while it is watched wants what is in it now.
-        let old = before.is_none() && (state.has_admitted(&digest) || builtin);
-        if old || state.current == Some(digest) || before == Some(digest) {
-            return Some(digest);
+        let old = before == Last::Unseen && (state.has_admitted(&digest) || builtin);
+        if old || state.current == Some(digest) || before == Last::Held(digest) {
+            return Some(Last::Held(digest));
         }
         let wish = Wish {
             who: self.who.clone(),
@@ -167,12 +181,10 @@ impl StagesFolder {
             }
             Err(refused) => {
                 tracing::warn!("{shown}: {refused}");
-                if refused.fault {
-                    return None;
-                }
+                return (!refused.fault).then_some(Last::Refused);
             }
         }
-        Some(digest)
+        Some(Last::Held(digest))
     }
 
     /// Tells a trouble, once.

@@ -37,8 +37,8 @@ impl Percent {
         hash.update(salt.to_le_bytes());
         hash.update(key);
         let bytes: [u8; 32] = hash.finalize().into();
-        let [a, b, c, d, e, f, g, h, ..] = bytes;
-        let number = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let first = bytes.first_chunk().copied().unwrap_or_default();
+        let number = u64::from_le_bytes(first);
         // Where the number stands in all there are, in hundredths of a percent.
         let place = (u128::from(number) * u128::from(ALL)) >> 64;
         place < u128::from(self.0)

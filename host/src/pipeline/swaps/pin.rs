@@ -59,12 +59,11 @@ impl Pipeline {
         if let Some(version) = &mut alias.version {
             // By what was in force when the run was created, and not by what is now.
             let builtin = request.component(Stage::Infer)?;
-            version.infer = match request.pinned.infer {
-                Some(infer) => infer,
-                None => {
-                    let state = self.swaps().state(Stage::Infer).await?;
-                    state.own(version.infer, builtin)
-                }
+            version.infer = if let Some(infer) = request.pinned.infer {
+                infer
+            } else {
+                let state = self.swaps().state(Stage::Infer).await?;
+                state.own(version.infer, builtin)
             };
         }
         Ok(alias)
