@@ -42,7 +42,8 @@ fn every_behaviour_is_run() {
         })
         .collect();
     assert!(behaviours.len() > 50);
-    let tests = sources(&workspace().join("tests/stage")).concat();
+    let tests = ["tests/stage", "tests/transform"].map(|folder| sources(&workspace().join(folder)));
+    let tests = tests.concat().concat();
     for name in behaviours {
         assert!(
             tests.contains(&format!("\"{name}\"")),
