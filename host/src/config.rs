@@ -8,6 +8,7 @@ mod containers;
 pub(crate) mod files;
 mod http;
 pub(crate) mod key;
+mod swap;
 mod telemetry;
 pub(crate) mod triggers;
 mod trust;
@@ -31,6 +32,7 @@ use self::{
 pub(crate) use azure_handler::{Host, settings_file};
 pub(crate) use containers::rules as containers;
 pub(crate) use http::HttpSection;
+pub(crate) use swap::SwapSettings;
 pub(crate) use telemetry::TelemetrySettings;
 pub(crate) use trust::TrustSettings;
 pub(crate) use work::WorkSettings;
@@ -79,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) grants: BTreeMap<Stage, Vec<String>>,
     /// Which components are taken in the place of the built-in ones.
     pub(crate) trust: TrustSettings,
+    /// Components that take the place of stages'.
+    pub(crate) swap: SwapSettings,
     /// How the queues are worked off.
     pub(crate) work: WorkSettings,
     /// What one call may take.
@@ -193,6 +197,7 @@ impl Settings {
         settings.http.key_file = key_file.map(|file| folder.join(file));
         let schema = settings.ingest.schema;
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
+        settings.swap.rebase(&folder);
         triggers::rebase(&mut settings.folder, &mut settings.timer, &folder);
         Ok(settings)
     }

@@ -42,8 +42,11 @@ fn every_behaviour_is_run() {
         })
         .collect();
     assert!(behaviours.len() > 50);
-    let tests = ["tests/stage", "tests/transform"].map(|folder| sources(&workspace().join(folder)));
-    let tests = tests.concat().concat();
+    let folders = ["tests/stage", "tests/sandbox", "tests/transform"];
+    let tests: String = folders
+        .iter()
+        .map(|folder| sources(&workspace().join(folder)).concat())
+        .collect();
     for name in behaviours {
         assert!(
             tests.contains(&format!("\"{name}\"")),

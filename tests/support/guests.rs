@@ -77,13 +77,18 @@ pub(crate) fn clean(program: &str) -> Command {
 }
 
 fn build() -> BTreeMap<String, &'static [u8]> {
+    examples("septet-fixtures", &GUESTS)
+}
+
+/// Builds the examples of a package for wasm.
+pub(crate) fn examples(package: &str, names: &[&str]) -> BTreeMap<String, &'static [u8]> {
     let target = target();
     let mut cargo = clean(env!("CARGO"));
     cargo
         .current_dir(workspace())
         .env("CONST_RANDOM_SEED", "septet")
         .args(["build", "--locked", "--release", "--quiet"])
-        .args(["--target", "wasm32-wasip2", "--package", "septet-fixtures"])
+        .args(["--target", "wasm32-wasip2", "--package", package])
         .args(["--examples", "--target-dir"])
         .arg(&target);
     let output = cargo.output().expect("cargo can be run");
@@ -93,10 +98,11 @@ fn build() -> BTreeMap<String, &'static [u8]> {
         String::from_utf8_lossy(&output.stderr)
     );
     let folder = target.join("wasm32-wasip2/release/examples");
-    let read = |name: &str| {
-        let file = folder.join(format!("{name}.wasm"));
+    let read = |name: &&str| {
+        // A library's file has the name of its crate.
+        let file = folder.join(format!("{}.wasm", name.replace('-', "_")));
         let bytes = fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        (name.to_owned(), &*Vec::leak(bytes))
+        ((*name).to_owned(), &*Vec::leak(bytes))
     };
-    GUESTS.into_iter().map(read).collect()
+    names.iter().map(read).collect()
 }

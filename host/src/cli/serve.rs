@@ -1,11 +1,14 @@
 //! `septet serve`: works off the queues, and begins runs.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
-use anyhow::Context as _;
-use septet::trigger::{
-    Folder, Requests, Stop, Timer,
-    http::{self, Api},
+use anyhow::{Context as _, ensure};
+use septet::{
+    swap::{StagesFolder, Swapper},
+    trigger::{
+        Folder, Requests, Stop, Timer,
+        http::{self, Api},
+    },
 };
 use tokio::net::TcpListener;
 
@@ -21,6 +24,7 @@ use super::{
 pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
     // What is wrong with the settings is told before anything is opened.
     let (folders, timers) = wanted::rules(&origin.settings)?;
+    let components = components(&origin, serve)?;
     let http = &origin.settings.http;
     let (address, settings) = (http.address()?, origin.http().await?);
     // A port that is taken is told before anything is compiled.
@@ -45,6 +49,14 @@ pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
         let timer = Timer::new(pipeline.clone(), Arc::clone(&requests), rule);
         tokio::spawn(timer.watch(asked(&stop)));
     }
+    let swapper = Arc::new(Swapper::new(
+        pipeline.clone(),
+        Arc::clone(&working.session.stages),
+    ));
+    if let Some(components) = components {
+        let folder = StagesFolder::new(Arc::clone(&swapper), components);
+        tokio::spawn(folder.watch(asked(&stop)));
+    }
     let api = Api {
         pipeline: pipeline.clone(),
         stages: Arc::clone(&working.session.stages),
@@ -59,6 +71,20 @@ pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
     ))?;
     working.queues.work(&stop).await;
     answering.await.context("the server broke")?
+}
+
+/// The folder of components to watch.
+fn components(origin: &Origin, serve: &Serve) -> anyhow::Result<Option<PathBuf>> {
+    let settings = origin.settings.swap.folder.as_ref();
+    let Some(folder) = serve.stages_folder.as_ref().or(settings) else {
+        return Ok(None);
+    };
+    ensure!(
+        folder.is_dir(),
+        "the folder of stages {} is not there: make it, or name another with --stages-folder",
+        folder.display()
+    );
+    Ok(Some(folder.clone()))
 }
 
 /// Comes back when a stop is asked for.

@@ -168,7 +168,19 @@ impl Session {
     /// not fit its grants is refused here.
     pub(crate) async fn prepare(&self, stages: &[Stage], drawing: &Drawing) -> anyhow::Result<()> {
         let _note = drawing.waiting("compiling components (once on this machine)");
-        Ok(self.stages.catalog().warm(stages).await?)
+        let catalog = self.stages.catalog();
+        catalog.warm(stages).await?;
+        let in_force = self.pipeline.swaps().all().await?;
+        for state in in_force.stages() {
+            let Some(current) = state.current.filter(|_| stages.contains(&state.stage)) else {
+                continue;
+            };
+            // Not an error yet: who uses it is told, and what runs without it goes on.
+            if let Err(error) = catalog.load(state.stage, &current).await {
+                tracing::warn!("{}: {error}", state.stage);
+            }
+        }
+        Ok(())
     }
 
     /// Runs a request to its end. A run that came to nothing is an error that names its data.

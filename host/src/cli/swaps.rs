@@ -122,11 +122,11 @@ fn told(origin: &Origin, swapped: &Swapped, swap: &Swap) -> anyhow::Result<()> {
         ));
     }
     let of = if report.demo {
-        "calls of the demo: the store has none of this stage"
+        " of the demo: the store has none of this stage"
     } else {
-        "calls"
+        ""
     };
-    lines.push(format!("tried     {} {of}", report.calls.len()));
+    lines.push(format!("tried     {}{of}", counted(report.calls.len())));
     for tried in &report.calls {
         for different in &tried.different {
             lines.push(format!("differs   {}: {different}", tried.call));
@@ -201,9 +201,14 @@ fn why(row: &Value) -> String {
         Some(format!("{}: {first}", call.get("call")?.as_str()?))
     });
     match different.next() {
-        None => format!("the same answers to {} calls", calls.len()),
+        None => format!("the same answers to {}", counted(calls.len())),
         Some(first) => format!("other answers: {first}"),
     }
+}
+
+fn counted(calls: usize) -> String {
+    let plural = if calls == 1 { "" } else { "s" };
+    format!("{calls} call{plural}")
 }
 
 async fn rollback(origin: &Origin, stage: Stage, reason: &str) -> anyhow::Result<()> {

@@ -199,6 +199,16 @@ fn met(error: &wasmtime::Error, limits: &Limits) -> Option<Exceeded> {
     if told.contains("fuel allocated for hostcalls") {
         return Some(Exceeded::more("host_call_bytes", limits.host_call_bytes));
     }
+    if let Some((asked, _)) = told
+        .strip_prefix("requested len ")
+        .and_then(|rest| rest.split_once(" exceeds limit "))
+    {
+        let asked = asked.parse().unwrap_or(Exceeded::MORE);
+        return Some(Exceeded {
+            asked,
+            ..limit("random_bytes", limits.random_bytes)
+        });
+    }
     let (what, asked) = told
         .strip_prefix("resource limit exceeded: ")?
         .split_once(" count too high at ")?;
@@ -238,6 +248,10 @@ mod tests {
             (
                 "resource limit exceeded: memory count too high at 9",
                 "limit memories allows 8; 9 was asked for",
+            ),
+            (
+                "requested len 1073741824 exceeds limit 65536",
+                "limit random_bytes allows 65536; 1073741824 was asked for",
             ),
             (
                 "too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted",

@@ -134,6 +134,44 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn names_and_types_are_read_and_told_apart() {
+        use arrow_schema::{DataType, Field, Schema};
+        let file = |fields: Vec<Field>| {
+            let mut bytes = Vec::new();
+            let schema = Schema::new(fields);
+            let mut writer = arrow_ipc::writer::FileWriter::try_new(&mut bytes, &schema).unwrap();
+            writer.finish().unwrap();
+            drop(writer);
+            bytes
+        };
+        let field = |name: &str, kind| Field::new(name, kind, true);
+        let one = file(vec![
+            field("a", DataType::Int64),
+            field("b", DataType::Utf8),
+        ]);
+        let one = columns(&one).await.unwrap();
+        assert_eq!(one.differ(&one), None);
+        let others = [
+            (
+                vec![field("a", DataType::Int64)],
+                "column 2 is none, and was 'b' (Utf8)",
+            ),
+            (
+                vec![field("a", DataType::Int32), field("b", DataType::Utf8)],
+                "column 1 is 'a' (Int32), and was 'a' (Int64)",
+            ),
+            (
+                vec![field("a", DataType::Int64), field("c", DataType::Utf8)],
+                "column 2 is 'c' (Utf8), and was 'b' (Utf8)",
+            ),
+        ];
+        for (fields, told) in others {
+            let other = columns(&file(fields)).await.unwrap();
+            assert_eq!(other.differ(&one).as_deref(), Some(told));
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn no_footer_makes_it_panic(

@@ -11,7 +11,7 @@ use std::{
     fs::Metadata,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
@@ -23,14 +23,17 @@ use crate::contract::{Digest, Stage};
 /// The time between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// The time after which a file is tried again, where the fault was not its own.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Watches one folder.
 pub struct StagesFolder {
     swapper: Arc<Swapper>,
     folder: PathBuf,
     who: String,
     files: BTreeMap<Stage, Seen>,
-    /// The last trouble with the folder itself, so that it is told once.
-    trouble: Option<String>,
+    /// The last trouble with each file, and under none with the folder itself: each is told once.
+    troubles: BTreeMap<Option<Stage>, String>,
 }
 
 /// A file as it was at the last look.
@@ -41,6 +44,8 @@ struct Seen {
     done: bool,
     /// What was found in it when it was dealt with.
     held: Option<Digest>,
+    /// When it is tried again, after a fault that was not the file's.
+    again: Option<Instant>,
 }
 
 /// What changes when a file is written, or its signature is: size, time and number of each.
@@ -55,7 +60,7 @@ impl StagesFolder {
             who: format!("folder {}", folder.display()),
             folder,
             files: BTreeMap::new(),
-            trouble: None,
+            troubles: BTreeMap::new(),
         }
     }
 
@@ -83,26 +88,36 @@ impl StagesFolder {
         });
         let stamps = match there.await {
             Ok(Ok(stamps)) => stamps,
-            Ok(Err(trouble)) => return self.say(Some(trouble)),
-            Err(error) => return self.say(Some(error.to_string())),
+            Ok(Err(trouble)) => return self.say(None, trouble),
+            Err(error) => return self.say(None, error.to_string()),
         };
-        self.say(None);
+        self.troubles.remove(&None);
         for (stage, stamp) in stamps {
             let Some(stamp) = stamp else {
                 self.files.remove(&stage);
                 continue;
             };
-            let seen = self.files.get(&stage).cloned();
-            let same = seen.as_ref().is_some_and(|seen| seen.stamp == stamp);
-            if !same {
-                let held = seen.and_then(|seen| seen.held);
-                let done = false;
-                self.files.insert(stage, Seen { stamp, done, held });
-            } else if seen.as_ref().is_some_and(|seen| !seen.done) {
-                let held = self.take(stage, seen.and_then(|seen| seen.held)).await;
-                if let (Some(seen), Some(held)) = (self.files.get_mut(&stage), held) {
-                    seen.done = true;
-                    seen.held = Some(held);
+            let Some(seen) = self.files.get(&stage).filter(|seen| seen.stamp == stamp) else {
+                let seen = Seen {
+                    stamp,
+                    done: false,
+                    held: self.files.get(&stage).and_then(|seen| seen.held),
+                    again: None,
+                };
+                self.files.insert(stage, seen);
+                continue;
+            };
+            if seen.done || seen.again.is_some_and(|again| again > Instant::now()) {
+                continue;
+            }
+            let held = self.take(stage, seen.held).await;
+            if let Some(seen) = self.files.get_mut(&stage) {
+                match held {
+                    Some(held) => {
+                        seen.done = true;
+                        seen.held = Some(held);
+                    }
+                    None => seen.again = Some(Instant::now() + AGAIN),
                 }
             }
         }
@@ -117,19 +132,20 @@ impl StagesFolder {
         let offer = match read {
             Ok(Ok(offer)) => offer,
             Ok(Err(error)) => {
-                self.say(Some(format!("{error:#}")));
+                self.say(Some(stage), format!("{error:#}"));
                 return None;
             }
             Err(error) => {
-                self.say(Some(error.to_string()));
+                self.say(Some(stage), error.to_string());
                 return None;
             }
         };
+        self.troubles.remove(&Some(stage));
         let digest = Digest::of(&offer.bytes);
         let state = match self.swapper.pipeline().swaps().state(stage).await {
             Ok(state) => state,
             Err(error) => {
-                self.say(Some(format!("{error:#}")));
+                self.say(Some(stage), format!("{error:#}"));
                 return None;
             }
         };
@@ -160,11 +176,11 @@ impl StagesFolder {
     }
 
     /// Tells a trouble, once.
-    fn say(&mut self, trouble: Option<String>) {
-        if let Some(trouble) = trouble.as_ref().filter(|_| self.trouble != trouble) {
+    fn say(&mut self, of: Option<Stage>, trouble: String) {
+        if self.troubles.get(&of) != Some(&trouble) {
             tracing::warn!("{trouble}");
         }
-        self.trouble = trouble;
+        self.troubles.insert(of, trouble);
     }
 }
 

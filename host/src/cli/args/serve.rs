@@ -1,5 +1,7 @@
 //! The words of `septet serve` and `septet work`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use septet::contract::Stage;
 
@@ -12,10 +14,14 @@ happens to it, another one on the same store goes on.
 
 Examples:
   septet serve
-  septet serve --stages infer,monitor --store /var/lib/septet")]
+  septet serve --stages infer,monitor --store /var/lib/septet
+  septet serve --stages-folder stages     stages/train.wasm takes the place of train, and so on")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) work: Share,
+    /// Folder of components that take the place of stages' when they are dropped there: train.wasm, …
+    #[arg(long, value_name = "DIR")]
+    pub(crate) stages_folder: Option<PathBuf>,
 }
 
 /// `septet work`.

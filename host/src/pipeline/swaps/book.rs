@@ -240,7 +240,7 @@ impl Swaps {
                 if state.shadow.is_some() {
                     return withdrawal(state, ArmKind::Shadow, &reason);
                 }
-                bail!("{stage} was never swapped: there is nothing to roll back to");
+                bail!("{stage} has nothing to roll back to: it is what it was at first");
             };
             let from = state.current;
             let event = Event::RolledBack(Reversal {

@@ -116,9 +116,10 @@ impl Transforms {
             version: None,
         };
         let version = self.find(&newest).await?;
-        Ok(match is_new {
-            true => Added::New(version),
-            false => Added::Already(version),
+        Ok(if is_new {
+            Added::New(version)
+        } else {
+            Added::Already(version)
         })
     }
 

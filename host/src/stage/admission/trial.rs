@@ -74,9 +74,9 @@ impl Trial {
         }
         declared(transform.description())?;
         Ok(Self {
-            transform,
             prepared,
             around,
+            transform,
             given,
             rejected: Table::default(),
         })
@@ -107,9 +107,10 @@ impl Trial {
         trial.elsewhen(&rows, &whole, chance, why).await?;
         trial.untouched(&rows, &whole)?;
         trial.compare(&rows, &whole).await?;
-        let unusual = match trial.given {
-            true => None,
-            false => Some(trial.unusual(&sample::unusual(&needs)).await?),
+        let unusual = if trial.given {
+            None
+        } else {
+            Some(trial.unusual(&sample::unusual(&needs)).await?)
         };
         let described = trial.transform.description();
         Ok(TransformReport {
