@@ -10,5 +10,5 @@ mod folder;
 mod hostile;
 mod http;
 mod predict;
-mod served;
+pub(crate) mod served;
 mod timer;

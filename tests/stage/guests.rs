@@ -42,7 +42,7 @@ fn every_behaviour_is_run() {
         })
         .collect();
     assert!(behaviours.len() > 50);
-    let folders = ["tests/stage", "tests/sandbox"];
+    let folders = ["tests/stage", "tests/sandbox", "tests/transform"];
     let tests: String = folders
         .iter()
         .map(|folder| sources(&workspace().join(folder)).concat())

@@ -11,6 +11,7 @@ use septet::{
     contract::{Digest, Stage},
     pipeline::{Addition, ModelRef, Pinned, PinnedModel, RunKind, RunRequest, Source},
     stage::{NotAdmitted, TransformReport},
+    trust::Signed,
 };
 use serde_json::{Value, json};
 
@@ -147,32 +148,34 @@ pub(crate) async fn transform(session: &Session, text: &str) -> anyhow::Result<D
 
 /// Puts a transform into the store, if it is one that keeps its contract.
 pub(crate) async fn add_transform(session: &Session, path: &Path) -> anyhow::Result<Digest> {
-    let report = admit(session, path, None).await?;
-    session.trusts(path, &report.component).await?;
+    let (report, _) = admit(session, path, None).await?;
     Ok(report.component)
 }
 
 /// Puts a component's file into the store and tries it as a transform, on the rows of `sample` or on
-/// rows made up from what it needs.
+/// rows made up from what it needs. Nothing of it is compiled or run before its signature was looked
+/// at; who it is by comes with the report, where it is signed.
 pub(crate) async fn admit(
     session: &Session,
     path: &Path,
     sample: Option<&Path>,
-) -> anyhow::Result<TransformReport> {
+) -> anyhow::Result<(TransformReport, Option<Signed>)> {
     let shown = path.display();
     source::check(path)?;
     let store = session.pipeline.store();
     let artifact = source::add(store, path, "transform", "application/wasm").await?;
+    let signed = session.trusts(path, &artifact.digest).await?;
     let rows = match sample {
         Some(sample) => Some(sample::read(session, sample).await?),
         None => None,
     };
     let admitted = session.stages.admit_transform(&artifact.digest, rows).await;
-    admitted.map_err(|error| match error {
+    let admitted = admitted.map_err(|error| match error {
         NotAdmitted::Refused(reason) => anyhow::anyhow!("{shown} is not taken: {reason}"),
         NotAdmitted::Load(error) => anyhow::anyhow!("{shown} can't be used: {error}"),
         NotAdmitted::Host(error) => error.context(format!("{shown} could not be tried")),
-    })
+    });
+    Ok((admitted?, signed))
 }
 
 /// All embedded components.

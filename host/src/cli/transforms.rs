@@ -46,8 +46,7 @@ fn passing(origin: &Origin) -> anyhow::Result<Session> {
 
 async fn check(origin: &Origin, file: &Path, sample: Option<&Path>) -> anyhow::Result<()> {
     let session = passing(origin)?;
-    let report = request::admit(&session, file, sample).await?;
-    let signed = session.trusts(file, &report.component).await?;
+    let (report, signed) = request::admit(&session, file, sample).await?;
     if origin.global.json {
         let key = signed.map(|signed| signed.key.to_string());
         return output::json(&json!({ "fits": true, "key": key, "report": report }));
@@ -74,8 +73,7 @@ async fn add(
     // Before there is a store: what is refused must leave nothing behind.
     request::admit(&passing(origin)?, file, sample).await?;
     let session = origin.session(Mode::Create).await?;
-    let report = request::admit(&session, file, sample).await?;
-    let signed = session.trusts(file, &report.component).await?;
+    let (report, signed) = request::admit(&session, file, sample).await?;
     let addition = Addition {
         name,
         component: report.component,

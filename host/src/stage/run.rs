@@ -176,14 +176,15 @@ impl StageExecutor {
             })
         });
         let tried = trying.await.context("a transform's thread broke");
-        tried.map_err(host)?.unwrap_or_else(|_| {
-            let limit = Exceeded {
-                limit: "admission_seconds",
-                value: most,
-                asked: most + 1,
-            };
-            Err(NotAdmitted::Refused(limit.to_string()))
-        })
+        match tried.map_err(host)? {
+            // Nobody but its deadline stops a trial: while a guest computes, or between two calls.
+            Ok(Err(NotAdmitted::Host(error))) if !error.is::<Stopped>() => Err(host(error)),
+            Err(_) | Ok(Err(NotAdmitted::Host(_))) => {
+                let limit = Exceeded::more("admission_seconds", most);
+                Err(NotAdmitted::Refused(limit.to_string()))
+            }
+            Ok(tried) => tried,
+        }
     }
 
     /// Runs one call. An error is the host's fault and may be gone at the next attempt; what the

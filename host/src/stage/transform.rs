@@ -71,6 +71,11 @@ impl Transform {
         self.peak
     }
 
+    /// Takes into account what another of its kind took.
+    pub(crate) fn remember_peak(&mut self, peak: u64) {
+        self.peak = self.peak.max(peak);
+    }
+
     /// Begins another call of whoever applies this transform.
     pub(crate) fn renew(&mut self) {
         self.log.renew(&self.around.limits);

@@ -97,6 +97,15 @@ fn same(one: &Column, row: usize, other: &Column, at: usize) -> bool {
 /// The first place where row `order[i]` of `one` is not row `i` of `other`, for people: row, column
 /// and both values.
 pub(super) fn difference(one: &Table, order: &[u32], other: &Table) -> Option<String> {
+    first(one, order, other, ["in the whole batch", "then"])
+}
+
+/// As `difference`, between what went into a transform and what came back.
+pub(super) fn changed(before: &Table, order: &[u32], after: &Table) -> Option<String> {
+    first(before, order, after, ["went in", "came back"])
+}
+
+fn first(one: &Table, order: &[u32], other: &Table, [here, then]: [&str; 2]) -> Option<String> {
     for (at, row) in order.iter().map(|row| *row as usize).enumerate() {
         for column in &one.columns {
             let there = other.column(&column.name);
@@ -106,7 +115,7 @@ pub(super) fn difference(one: &Table, order: &[u32], other: &Table) -> Option<St
                 let now = there.map_or("nothing".to_owned(), |there| shown(there, at));
                 let before = shown(column, row);
                 return Some(format!(
-                    "row {} of the sample, column '{name}': {before} in the whole batch, {now} then",
+                    "row {} of the sample, column '{name}': {before} {here}, {now} {then}",
                     row + 1
                 ));
             }

@@ -1,17 +1,19 @@
 //! The calls that are made of a transform, and what must be the same in all of them.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use septet_kit::table::Table;
+use septet_kit::table::{RESERVED, Table};
 
 use super::{
     report::{Column, NotAdmitted, TransformReport, Unusual},
-    rows::{difference, shown, to_kit, to_wit},
+    rows::{changed, difference, shown, to_kit, to_wit},
     sample,
 };
 use crate::{
     capability::{
-        bindings::exports::septet::transform::transform::Field, clean, table::kind_name,
+        bindings::exports::septet::transform::transform::{Description, Field},
+        clean,
+        table::{canonicalize, kind_name},
         transforms::Refusal,
     },
     stage::{
@@ -21,6 +23,9 @@ use crate::{
 
 /// Rows that are applied one by one, at most: each is a call in an instance of its own.
 const SINGLE: usize = 256;
+
+/// Rows that were rejected and are tried again elsewhere, at most.
+const AGAIN: usize = 32;
 
 /// What follows from a refusal on rows that were made up.
 const ADVICE: &str = "; if your data have no such rows, show it some of them with --sample";
@@ -38,6 +43,8 @@ pub(crate) struct Trial {
     transform: Transform,
     /// Whether the rows are a user's.
     given: bool,
+    /// Rows that it did not take alone, some of them.
+    rejected: Table,
 }
 
 impl Trial {
@@ -65,11 +72,13 @@ impl Trial {
                     .to_owned(),
             ));
         }
+        declared(transform.description())?;
         Ok(Self {
             prepared,
             around,
             transform,
             given,
+            rejected: Table::default(),
         })
     }
 
@@ -86,8 +95,18 @@ impl Trial {
         let begun = Instant::now();
         let whole = trial.whole(&rows).await?;
         let seconds = begun.elapsed().as_secs_f64();
+        // What says most comes first: who reads a clock fails in other batches as well.
+        let usual = trial.around.inert;
+        let (seed, clock) = (OTHER.seed, OTHER.clock);
+        let later = Inert { clock, ..usual };
+        let why = "on the clock: it gives something else at another time";
+        trial.elsewhen(&rows, &whole, later, why).await?;
+        let chance = Inert { seed, ..usual };
+        let why = "on random numbers, as the order of a hash map does: it gives something else under \
+                   another chance";
+        trial.elsewhen(&rows, &whole, chance, why).await?;
+        trial.untouched(&rows, &whole)?;
         trial.compare(&rows, &whole).await?;
-        trial.elsewhen(&rows, &whole).await?;
         let unusual = if trial.given {
             None
         } else {
@@ -129,13 +148,14 @@ impl Trial {
             return Ok((sample.clone(), 0, None));
         }
         // Which rows they are, only single rows can tell.
-        let (mut kept, mut first) = (Vec::new(), None);
+        let (mut kept, mut left, mut first) = (Vec::new(), Vec::new(), None);
         let looked = 0..sample.rows.min(SINGLE) as u32;
         for row in looked.clone() {
             match self.apply(&sample.take(&[row])).await? {
                 Ok(_) => kept.push(row),
                 Err(reason) => {
                     first.get_or_insert(reason);
+                    left.push(row);
                 }
             }
         }
@@ -149,6 +169,8 @@ impl Trial {
             };
             return Err(self.refused(format!("it takes none of the {what}: {first}")));
         }
+        left.truncate(AGAIN);
+        self.rejected = sample.take(&left);
         Ok((sample.take(&kept), rejected, Some(first)))
     }
 
@@ -201,28 +223,79 @@ impl Trial {
         Ok(())
     }
 
-    /// The same batch at another time and under another chance, which on other hosts are real.
-    async fn elsewhen(&mut self, rows: &Table, whole: &Table) -> Result<(), NotAdmitted> {
+    /// The same batch at another time or under another chance, which on other hosts are real. What
+    /// was rejected must be rejected again, too.
+    async fn elsewhen(
+        &mut self,
+        rows: &Table,
+        whole: &Table,
+        inert: Inert,
+        why: &str,
+    ) -> Result<(), NotAdmitted> {
         let around = Around {
-            inert: OTHER,
+            inert,
             ..self.around.clone()
         };
         let other = Transform::open(Arc::clone(&self.prepared), &around).await;
         let usual = std::mem::replace(&mut self.transform, other.map_err(ended)?);
-        let given = self.apply(rows).await;
+        let differs = self.differs(rows, whole).await;
         let other = std::mem::replace(&mut self.transform, usual);
-        drop(other);
+        self.transform.remember_peak(other.peak());
+        match differs? {
+            None => Ok(()),
+            Some(place) => Err(self.refused(format!("it depends {why}; {place}"))),
+        }
+    }
+
+    /// Where the same rows are not what they were before.
+    async fn differs(
+        &mut self,
+        rows: &Table,
+        whole: &Table,
+    ) -> Result<Option<String>, NotAdmitted> {
         let all: Vec<u32> = (0..rows.rows as u32).collect();
-        let place = match given? {
+        let place = match self.apply(rows).await? {
             Ok(given) => difference(whole, &all, &given),
-            Err(reason) => Some(reason),
+            Err(reason) => Some(format!("rows that it took are rejected: {reason}")),
         };
-        place.map_or(Ok(()), |place| {
-            Err(self.refused(format!(
-                "it depends on the clock or on random numbers: it gives other values at another time; \
-                 {place}"
-            )))
-        })
+        if place.is_some() {
+            return Ok(place);
+        }
+        let rejected = self.rejected.clone();
+        for row in 0..rejected.rows as u32 {
+            if self.apply(&rejected.take(&[row])).await?.is_ok() {
+                return Ok(Some("a row that it rejected is taken".to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Columns that the transform does not name must be left as they are: nobody who reads what it
+    /// says of itself would look for a change there.
+    fn untouched(&self, rows: &Table, whole: &Table) -> Result<(), NotAdmitted> {
+        let Description {
+            needs,
+            adds,
+            removes,
+            ..
+        } = self.transform.description();
+        let named = |name: &String| {
+            let mut fields = needs.iter().chain(adds);
+            fields.any(|field| field.name == *name) || removes.contains(name)
+        };
+        let mut before = rows.clone();
+        before.columns.retain(|column| !named(&column.name));
+        // What comes back is canonical and spelled out, and this is compared with it.
+        let mut before = to_wit(&before);
+        canonicalize(&mut before);
+        let before = to_kit(before);
+        let all: Vec<u32> = (0..rows.rows as u32).collect();
+        match changed(&before, &all, whole) {
+            None => Ok(()),
+            Some(place) => Err(self.refused(format!(
+                "it changes a column that it does not name in needs, adds or removes; {place}"
+            ))),
+        }
     }
 
     /// Unusual rows one by one. That one ends the transform is told and no refusal: whether there
@@ -296,10 +369,34 @@ fn refused(reason: String) -> NotAdmitted {
     NotAdmitted::Refused(reason)
 }
 
+/// What can be seen of a description before a row is passed.
+fn declared(description: &Description) -> Result<(), NotAdmitted> {
+    for (what, fields) in [("needs", &description.needs), ("adds", &description.adds)] {
+        let mut names = BTreeSet::new();
+        for Field { name, .. } in fields {
+            let shown = clean(name, 80);
+            if name.is_empty() {
+                return Err(refused(format!("it {what} a column without a name")));
+            }
+            if !names.insert(name) {
+                return Err(refused(format!("it {what} column '{shown}' twice")));
+            }
+            if name.starts_with(RESERVED) {
+                return Err(refused(format!(
+                    "it {what} column '{shown}': names that begin with {RESERVED} are septet's own"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What the end of a trial means.
 fn ended(ended: Ended) -> NotAdmitted {
     match ended {
         Ended::Host(error) => NotAdmitted::Host(error),
+        // Who began the trial knows why it was stopped.
+        Ended::Stopped(stopped) => NotAdmitted::Host(anyhow::Error::new(stopped)),
         other => refused(other.to_string()),
     }
 }
