@@ -100,24 +100,26 @@ async fn show(origin: &Origin, stage: Stage) -> anyhow::Result<()> {
             "stage": stage, "component": report, "granted": granted, "in_force": shown,
         }));
     }
-    let mut text = format!("stage     {stage}\ngranted   {}", granted.join(", "));
-    if state.current.is_none() {
-        text += "\nin force  built in";
+    let mut lines = vec![
+        format!("stage     {stage}"),
+        format!("granted   {}", granted.join(", ")),
+    ];
+    lines.push(if state.current.is_none() {
+        "in force  built in".to_owned()
     } else {
-        text += &format!(
-            "\nin force  since change {} (see `septet stages history`)",
-            state.revision
-        );
-    }
+        let revision = state.revision;
+        format!("in force  since change {revision} (see `septet stages history`)")
+    });
     for (kind, arm) in [("canary", &state.canary), ("shadow", &state.shadow)] {
         if let Some(arm) = arm {
-            text += &format!(
-                "\n{kind:<9} {}, {} of the calls",
+            lines.push(format!(
+                "{kind:<9} {}, {} of the calls",
                 arm.component, arm.percent
-            );
+            ));
         }
     }
-    output::text_line(&format!("{text}\n{}", described(&report)))
+    lines.push(described(&report));
+    output::text_line(&lines.join("\n"))
 }
 
 async fn check(origin: &Origin, file: &Path, stage: Option<Stage>) -> anyhow::Result<()> {

@@ -99,12 +99,13 @@ async fn add(
         }));
     }
     let mut lines = described(&report);
-    lines.push(match is_new {
-        true => format!(
+    lines.push(if is_new {
+        format!(
             "added     {full}: `septet run DATA --target COL --transform {}`",
             version.addition.name
-        ),
-        false => format!("there     {full} is this component already"),
+        )
+    } else {
+        format!("there     {full} is this component already")
     });
     output::text_line(&lines.join("\n"))
 }
@@ -142,9 +143,12 @@ async fn list(origin: &Origin) -> anyhow::Result<()> {
         .filter_map(NamedTransform::newest)
         .map(|version| {
             let report = report(version);
-            let columns = |columns: Vec<&str>| match columns.is_empty() {
-                true => "–".to_owned(),
-                false => columns.join(", "),
+            let columns = |columns: Vec<&str>| {
+                if columns.is_empty() {
+                    "–".to_owned()
+                } else {
+                    columns.join(", ")
+                }
             };
             let names =
                 |list: &[TransformColumn]| columns(list.iter().map(|c| c.name.as_str()).collect());

@@ -20,9 +20,10 @@ pub(crate) fn is_file(text: &str) -> bool {
 
 /// A transform as it is meant from `folder`: a file's path is joined to it, a name stays.
 pub(crate) fn transform_from(folder: &Path, text: &str) -> String {
-    match is_file(text) {
-        true => folder.join(text).to_string_lossy().into_owned(),
-        false => text.to_owned(),
+    if is_file(text) {
+        folder.join(text).to_string_lossy().into_owned()
+    } else {
+        text.to_owned()
     }
 }
 

@@ -64,7 +64,7 @@ impl Worker {
         };
         let doing = match ended.transpose()? {
             Some(Work::Done(commit)) => return self.commit(received, delivery, *commit).await,
-            Some(Work::Begun(doing)) => doing,
+            Some(Work::Begun(doing)) => *doing,
             None => return self.give_up(received, delivery).await,
         };
         let done = self.execute_and_commit((received, delivery), (asked, state), &begun, &doing);
@@ -90,7 +90,7 @@ impl Worker {
                         doing.end().await?;
                         Work::Done(Box::new(commit))
                     }
-                    None => Work::Begun(doing),
+                    None => Work::Begun(Box::new(doing)),
                 });
             }
             tracing::debug!(id = received.message.id, "another is doing the same work");
@@ -325,7 +325,7 @@ enum Work {
     /// What came of it.
     Done(Box<Commit>),
     /// It is to be done here.
-    Begun(Doing),
+    Begun(Box<Doing>),
 }
 
 /// An invocation that was begun.

@@ -19,7 +19,7 @@ use crate::{
 const MODELS: usize = 4;
 
 /// How long loading one and asking it may take.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 
 /// Rows that are asked for.
 const ROWS: u32 = 16;
@@ -72,7 +72,7 @@ pub(super) async fn compare(
             seconds,
             ..Tried::default()
         };
-        tried.push(one.with(different));
+        tried.push(one.with(&different));
     }
     Ok(tried)
 }

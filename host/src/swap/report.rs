@@ -60,7 +60,7 @@ impl Report {
 
 impl Tried {
     /// Keeps as many differences as are told.
-    pub(super) fn with(mut self, different: Vec<String>) -> Self {
+    pub(super) fn with(mut self, different: &[String]) -> Self {
         self.more = different.len().saturating_sub(MOST);
         let told = different.iter().take(MOST);
         self.different = told

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long a call may take at least, and how much longer than it did before.
-const LEAST: Duration = Duration::from_secs(60);
+const LEAST: Duration = Duration::from_mins(1);
 const TIMES: f64 = 10.0;
 
 /// Does the call again with `component`, over the blobs that it was done on. Messages and proposals are
@@ -58,5 +58,5 @@ pub(super) async fn again(
         Why::Component(why) => named(why),
         host @ Why::Host(_) => host,
     })?;
-    Ok(tried.with(different))
+    Ok(tried.with(&different))
 }

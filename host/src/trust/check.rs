@@ -90,13 +90,14 @@ impl Trust {
     /// not; only where no key is trusted at all it says nothing.
     pub fn check(&self, bytes: &[u8], signature: Option<&str>) -> Result<Option<Signed>, String> {
         let Some(text) = signature else {
-            return match self.require_signature {
-                true => Err(
+            return if self.require_signature {
+                Err(
                     "it is not signed, and trust.require-signature asks for it: sign it with \
                      `minisign -S`"
                         .to_owned(),
-                ),
-                false => Ok(None),
+                )
+            } else {
+                Ok(None)
             };
         };
         if self.keys.is_empty() {
