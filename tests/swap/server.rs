@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const KEY: &str = "0123456789abcdef-key";
 
 /// Nothing that is waited for takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A folder whose store has a model `penguins`, and settings that are added to.
 pub(crate) fn place(settings: &str) -> Workplace {

@@ -41,9 +41,10 @@ fn what_minisign_signs_is_taken_and_nothing_else() {
         let theirs = stranger.sign(&file, legacy, "x");
         assert!(refused(bytes, &theirs).contains("not in trust.keys"));
         // A legacy signature can't be made of one of a hash: the letters are signed with it.
-        let swapped = match legacy {
-            true => text.replace("\nRW", "\nRU"),
-            false => text.replace("\nRU", "\nRW"),
+        let swapped = if legacy {
+            text.replace("\nRW", "\nRU")
+        } else {
+            text.replace("\nRU", "\nRW")
         };
         assert!(refused(bytes, &swapped).contains("does not hold"));
     }

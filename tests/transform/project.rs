@@ -96,7 +96,8 @@ impl Project {
     pub(crate) fn component(&self) -> &str {
         let check = self.uses().find(|line| line.contains(" check "));
         let mut words = check.unwrap().split(' ');
-        words.find(|word| word.ends_with(".wasm")).unwrap()
+        let is_wasm = |word: &&str| Path::new(word).extension().is_some_and(|e| e == "wasm");
+        words.find(is_wasm).unwrap()
     }
 
     /// A line of the README, in the project's folder.

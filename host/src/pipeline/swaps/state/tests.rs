@@ -148,10 +148,10 @@ proptest! {
                         stack.push(component);
                     }
                 }
-                Event::Promoted(promotion) => {
-                    if stack.last() != Some(&Some(promotion.component)) {
-                        stack.push(Some(promotion.component));
-                    }
+                Event::Promoted(promotion)
+                    if stack.last() != Some(&Some(promotion.component)) =>
+                {
+                    stack.push(Some(promotion.component));
                 }
                 Event::RolledBack(_) => drop(stack.pop()),
                 _ => {}
