@@ -35,7 +35,7 @@ impl Exceeded {
     }
 
     /// `Ok` while `asked` is within the limit.
-    pub(crate) const fn check(limit: &'static str, value: u64, asked: u64) -> Result<(), Self> {
+    pub const fn check(limit: &'static str, value: u64, asked: u64) -> Result<(), Self> {
         if asked > value {
             Err(Self {
                 limit,
