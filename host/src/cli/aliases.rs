@@ -55,8 +55,12 @@ async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow:
     let pinned = &version.pinned;
     // As it will be asked: with the infer component that is in force for all, where one is.
     let builtin = session.component(Stage::Infer)?;
-    let state = session.pipeline.swaps().state(Stage::Infer).await?;
+    let swaps = session.pipeline.swaps();
+    let state = swaps.state(Stage::Infer).await?;
     let infer = state.settled(pinned.infer, builtin);
+    if state.has_admitted(&infer) {
+        swaps.accepts(&state, &infer).await?;
+    }
     let bundle = pinned.artifact();
     let transforms = pinned.transforms();
     let drawing = Drawing::new();

@@ -1,7 +1,10 @@
 //! The other half of infer: models are loaded with it and asked, as servers do, beside what serves
 //! them now.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{overlay::Overlay, report::Tried, step::Why};
 use crate::{
@@ -46,21 +49,24 @@ pub(super) async fn compare(
         let version = &version.pinned;
         let call = format!("model {name}@{}", version.number);
         let serves = state.settled(version.infer, builtin);
-        let stages = stages.over(Overlay::over(&pipeline.store().blobs));
+        if state.has_admitted(&serves) {
+            pipeline.swaps().accepts(&state, &serves).await?;
+        }
+        let stages = Arc::new(stages.over(Overlay::over(&pipeline.store().blobs)));
         // What can't be loaded now is no measure: its bundle may be gone.
-        let Ok(mut old) = load(&stages, serves, version).await else {
+        let Ok(old) = load(&stages, serves, version).await else {
             continue;
         };
         let begun = Instant::now();
         let named = |why: String| Why::Component(format!("{call}: {why}"));
-        let mut new = load(&stages, component, version).await;
-        let new = new.as_mut().map_err(|error| match error {
-            PredictError::Load(LoadError::Host(error)) => Why::Host(anyhow::anyhow!("{error:#}")),
+        let new = load(&stages, component, version).await;
+        let new = new.map_err(|error| match error {
+            PredictError::Load(LoadError::Host(error)) => Why::Host(error),
             error => named(error.to_string()),
         })?;
         signatures(old.signature(), new.signature()).map_err(named)?;
         let rows = rows(old.signature());
-        let different = match (predict(&mut old, &rows).await, predict(new, &rows).await) {
+        let different = match (predict(old, &rows).await, predict(new, &rows).await) {
             (Ok(old), Ok(new)) => tables(&old, &new).map_err(named)?,
             // The rows are made up: a model may reject them, with any component.
             (Err(_), _) => Vec::new(),
@@ -77,22 +83,31 @@ pub(super) async fn compare(
     Ok(tried)
 }
 
+/// Loads a model, on a thread that may compute: an embedded component can't be interrupted.
 async fn load(
-    stages: &StageExecutor,
+    stages: &Arc<StageExecutor>,
     infer: Digest,
     version: &PinnedVersion,
 ) -> Result<Predictor, PredictError> {
     let (bundle, transforms) = (version.artifact(), version.transforms());
-    let loading = stages.predictor(&infer, &bundle, &transforms);
+    let stages = Arc::clone(stages);
+    let handle = tokio::runtime::Handle::current();
+    let loading = tokio::task::spawn_blocking(move || {
+        handle.block_on(stages.predictor(&infer, &bundle, &transforms))
+    });
     match tokio::time::timeout(WITHIN, loading).await {
-        Ok(loaded) => loaded,
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(broken)) => Err(PredictError::Failed(broken.to_string())),
         Err(_) => Err(PredictError::Failed(late())),
     }
 }
 
-async fn predict(predictor: &mut Predictor, rows: &Table) -> Result<Table, String> {
-    match tokio::time::timeout(WITHIN, predictor.predict(rows.clone())).await {
-        Ok(predicted) => predicted.map_err(|error| error.to_string()),
+async fn predict(mut predictor: Predictor, rows: &Table) -> Result<Table, String> {
+    let (rows, handle) = (rows.clone(), tokio::runtime::Handle::current());
+    let asking = tokio::task::spawn_blocking(move || handle.block_on(predictor.predict(rows)));
+    match tokio::time::timeout(WITHIN, asking).await {
+        Ok(Ok(predicted)) => predicted.map_err(|error| error.to_string()),
+        Ok(Err(broken)) => Err(broken.to_string()),
         Err(_) => Err(late()),
     }
 }

@@ -144,6 +144,15 @@ impl Swapper {
         let signed = trust.check(&bytes, signature.as_deref());
         let signed = signed.map_err(at(Step::Signature))?;
 
+        let state = self.pipeline.swaps().state(stage).await;
+        let state = state.map_err(|error| (Step::Store, Why::Host(error)))?;
+        let only_tried = wish.canary.is_some() || wish.shadow.is_some();
+        if only_tried && state.current == Some(component) {
+            return Err(at(Step::Answers)(format!(
+                "{} is in force for {stage} already: there is nothing to try",
+                component.short()
+            )));
+        }
         self.fits(stage, &component, &bytes).await?;
         let report = self.report(stage, component).await;
         let report = report.map_err(|why| (Step::Golden, why))?;

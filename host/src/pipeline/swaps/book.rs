@@ -292,8 +292,11 @@ impl Swaps {
             let entry = (self.clock.timestamp(), who, event);
             let appended = chain().append(&*self.records, all.head, entry).await?;
             if let Some(entry) = appended {
-                // So that whoever asks this process next need not wait for a look.
-                self.all().await?;
+                // So that whoever asks this process next need not wait for a look. The change is made,
+                // whether that can be read now or not.
+                if let Err(error) = self.all().await {
+                    tracing::warn!("the log of the stages can't be read: {error:#}");
+                }
                 return Ok((Some(entry.seq), answer));
             }
         }

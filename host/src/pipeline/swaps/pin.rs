@@ -37,10 +37,8 @@ impl Pipeline {
                 }
                 _ => state.route(key),
             };
-            let Some(wanted) = wanted.filter(|wanted| wanted != component) else {
-                continue;
-            };
-            // What is not by the log is built in.
+            let wanted = wanted.unwrap_or(*component);
+            // What is not by the log is built in. A model's own component may be by the log, too.
             if state.has_admitted(&wanted) {
                 swaps.accepts(&state, &wanted).await?;
             }

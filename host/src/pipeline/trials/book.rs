@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -50,7 +50,13 @@ struct Shared {
     writing: tokio::sync::Mutex<()>,
     /// Held while a shadow is at something.
     mirror: Arc<Semaphore>,
+    /// Until when nothing is tried, because what is tried can't be read: an app that has no right to it
+    /// must not ask, and fail, with every call.
+    deaf: Mutex<Option<Instant>>,
 }
+
+/// How long what can't be read is not asked for again.
+const DEAF: Duration = Duration::from_mins(10);
 
 impl Trials {
     pub(in crate::pipeline) fn new(
@@ -68,6 +74,7 @@ impl Trials {
                 shadows: Mutex::default(),
                 writing: tokio::sync::Mutex::default(),
                 mirror: Arc::new(Semaphore::new(1)),
+                deaf: Mutex::default(),
             }),
         }
     }
@@ -75,6 +82,31 @@ impl Trials {
     /// From where on a canary is worse.
     pub const fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    /// The stage as it is, for what is tried; none where that can't be read.
+    pub(super) async fn state(&self, stage: Stage) -> Option<Arc<StageState>> {
+        let deaf = || {
+            self.shared
+                .deaf
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if deaf().is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        match self.swaps.state(stage).await {
+            Ok(state) => Some(state),
+            Err(error) => {
+                tracing::warn!(
+                    "the log of the stages can't be read, so canaries and shadows are left alone for {} \
+                     minutes: {error:#}",
+                    DEAF.as_secs() / 60
+                );
+                *deaf() = Some(Instant::now() + DEAF);
+                None
+            }
+        }
     }
 
     /// Takes note of a call of `component` while a canary is tried: how long it took, or none where it

@@ -17,12 +17,10 @@ impl Worker {
         call: &Call,
         executed: &Executed,
     ) {
-        let swaps = self.pipeline.swaps();
-        let state = match swaps.state(call.stage).await {
-            Ok(state) => state,
-            Err(error) => return tracing::warn!("the log of the stages can't be read: {error:#}"),
-        };
         let trials = self.pipeline.trials();
+        let Some(state) = trials.state(call.stage).await else {
+            return;
+        };
         let took = Duration::try_from_secs_f64(executed.seconds).unwrap_or_default();
         let ended = match &executed.disposition {
             Disposition::Ok(_) => Some(Some(took)),
@@ -58,7 +56,10 @@ impl Worker {
         if !arm.takes(invocation.run.as_bytes()) || arm.component == call.component {
             return;
         }
-        let trials = self.pipeline.trials().clone();
+        let (trials, swaps) = (
+            self.pipeline.trials().clone(),
+            self.pipeline.swaps().clone(),
+        );
         let (stage, revision) = (call.stage, arm.revision);
         let Some(turn) = trials.mirror() else {
             return trials.compare(stage, revision, super::Compared::skip);
@@ -72,8 +73,14 @@ impl Worker {
             (executed.seconds, executed.peak_memory_bytes),
         );
         let (executor, place) = (Arc::clone(&self.executor), invocation.to_string());
+        let state = Arc::clone(state);
         tokio::spawn(async move {
-            let rehearsed = executor.rehearse(call).await;
+            // The copy is no part of a run, whose components were checked when it was created: the
+            // log may have been written by a process that takes more than this one.
+            let rehearsed = match swaps.accepts(&state, &call.component).await {
+                Ok(()) => executor.rehearse(call).await,
+                Err(refused) => Err(refused),
+            };
             trials.compare(stage, revision, |compared| match rehearsed {
                 Ok(Some(shadow)) => {
                     let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();

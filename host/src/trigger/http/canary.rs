@@ -27,6 +27,9 @@ use crate::{
 /// How often what was seen is written down.
 const FLUSH: Duration = Duration::from_secs(1);
 
+/// The part of a request's time that a canary is given.
+const CANARY: u32 = 4;
+
 /// What a client may name a request with, so that it is told from others; bodies of the same bytes are
 /// the same request otherwise.
 const KEY: &str = "idempotency-key";
@@ -84,13 +87,18 @@ impl Models {
             match self.canary(ready, arm.component) {
                 Tried::Ready(model) => {
                     let body = Shared(Arc::clone(&body));
-                    let asked = model.answer(body, most, Some(Arc::clone(&place))).await;
-                    if asked.is_clean() {
-                        self.note(&state, arm.component, Some(asked.took));
-                        let by = arm.component;
-                        return Answered { asked, by, tried };
+                    // Without the request's place, and for a part of its time: a canary that hangs
+                    // must leave both to the component in force.
+                    let asked = model.answer(body, most, None);
+                    match tokio::time::timeout(self.settings.predict / CANARY, asked).await {
+                        Ok(asked) if asked.is_clean() => {
+                            self.note(&state, arm.component, Some(asked.took));
+                            let by = arm.component;
+                            return Answered { asked, by, tried };
+                        }
+                        Ok(asked) => failed = Some((arm.component, Some(asked))),
+                        Err(_) => failed = Some((arm.component, None)),
                     }
-                    failed = Some((arm.component, Some(asked)));
                 }
                 Tried::Broken => failed = Some((arm.component, None)),
                 Tried::NotYet => {}
@@ -98,7 +106,8 @@ impl Models {
         }
         let asked = ready.model.answer(Shared(body), most, Some(place)).await;
         let Some((component, other)) = failed else {
-            if state.canary.is_some() {
+            // A request that no component could answer says nothing of this one, nor of its speed.
+            if state.canary.is_some() && (asked.answer.is_ok() || asked.failed) {
                 let took = (!asked.failed).then_some(asked.took);
                 self.note(&state, control, took);
             }
@@ -114,8 +123,11 @@ impl Models {
                 asked.answer.is_ok() && (other.answer.is_err() || asked.refused < other.refused)
             }
         };
-        let took = other.as_ref().map(|other| other.took).filter(|_| !better);
-        self.note(&state, component, took);
+        if better {
+            self.note(&state, component, None);
+        } else if let Some(other) = other.as_ref().filter(|other| other.answer.is_ok()) {
+            self.note(&state, component, Some(other.took));
+        }
         match other {
             Some(other) if !better && other.answer.is_ok() => Answered {
                 asked: other,

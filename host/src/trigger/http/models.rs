@@ -40,7 +40,7 @@ const MAX_NAMES: usize = 1024;
 pub(super) struct Models {
     pub(super) pipeline: Pipeline,
     stages: Arc<StageExecutor>,
-    settings: HttpSettings,
+    pub(super) settings: HttpSettings,
     /// What was asked for, `NAME@ALIAS` or `NAME@VERSION`.
     names: Mutex<BTreeMap<String, Arc<Name>>>,
     pub(super) loaded: Loaded,
