@@ -264,7 +264,7 @@ impl Swapper {
         wish: &Wish,
     ) -> anyhow::Result<Option<u64>> {
         self.pipeline.store().blobs.put(bytes).await?;
-        failpoint::pass("offered");
+        failpoint::pass(failpoint::OFFERED);
         let swaps = self.pipeline.swaps();
         let (who, mut last) = (wish.who.as_str(), None);
         let mut note = |changed| {
