@@ -85,6 +85,12 @@ impl Sink {
         lines.left = limits.log_lines;
         lines.bytes_left = limits.log_bytes;
         lines.dropped = 0;
+        lines.last_words.clear();
+    }
+
+    /// Forgets the end of standard error: what one batch made a component say is not the next one's.
+    pub(crate) fn forget(&self) {
+        self.lock().last_words.clear();
     }
 
     /// Lines written and lines dropped.

@@ -181,6 +181,39 @@ pub(crate) fn canonicalize(table: &mut Table) {
     }
 }
 
+/// Leaves in a dictionary what a row has, in the order in which rows first have it: so it says nothing
+/// of other batches or of values that were taken out, and a component that takes a code for a value
+/// gives other answers for other batches, which its trial shows.
+pub(crate) fn compact(table: &mut Table) {
+    for Column { values, nulls, .. } in &mut table.columns {
+        let Values::Categories(categories) = values else {
+            continue;
+        };
+        let mut old = std::mem::take(&mut categories.dictionary);
+        let mut new: Vec<Option<u32>> = vec![None; old.len()];
+        let mut nulls = nulls.iter().copied().peekable();
+        for (row, code) in (0_u32..).zip(&mut categories.codes) {
+            if nulls.next_if_eq(&row).is_some() {
+                *code = 0;
+                continue;
+            }
+            // The table was checked: each code is one of the dictionary.
+            let at = *code as usize;
+            let (Some(place), Some(text)) = (new.get_mut(at), old.get_mut(at)) else {
+                continue;
+            };
+            *code = *place.get_or_insert_with(|| {
+                categories.dictionary.push(std::mem::take(text));
+                categories.dictionary.len() as u32 - 1
+            });
+        }
+        // So that the code of a null row says something, too.
+        if categories.dictionary.is_empty() {
+            categories.dictionary.push(String::new());
+        }
+    }
+}
+
 fn blank<T: Default>(values: &mut [T], nulls: &[u32]) {
     for null in nulls {
         // The table was checked: each is there.
@@ -267,6 +300,34 @@ mod tests {
                 "limit string_bytes allows 1048576; 1048577 was asked for"
             );
         }
+    }
+
+    #[test]
+    fn a_dictionary_has_what_its_rows_have() {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let categories = Values::Categories(Categories {
+            dictionary: texts(&["other batch", "b", "taken out", "a"]),
+            codes: vec![3, 2, 1, 3],
+        });
+        let mut rows = table(4, vec![column("c", categories, &[1])]);
+        compact(&mut rows);
+        let expected = Values::Categories(Categories {
+            dictionary: texts(&["a", "b"]),
+            codes: vec![0, 0, 1, 0],
+        });
+        assert_eq!(
+            format!("{:?}", rows.columns[0].values),
+            format!("{expected:?}")
+        );
+        check(&rows, &Limits::default()).unwrap();
+        let none = Values::Categories(Categories {
+            dictionary: texts(&["x"]),
+            codes: vec![9],
+        });
+        let mut rows = table(1, vec![column("c", none, &[0])]);
+        compact(&mut rows);
+        check(&rows, &Limits::default()).unwrap();
+        assert!(!format!("{rows:?}").contains('x'));
     }
 
     #[test]

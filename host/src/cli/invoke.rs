@@ -125,8 +125,7 @@ async fn call(
     let component = match &invoke.component {
         None => session.component(invoke.stage)?,
         Some(path) => {
-            source::check(path)?;
-            let added = source::add(store, path, "component", "application/wasm").await?;
+            let added = source::add_component(session, path, "component").await?;
             session.trusts(path, &added.digest).await?;
             let loaded = catalog.load(invoke.stage, &added.digest).await;
             loaded.with_context(|| format!("{} can't be used", path.display()))?;

@@ -161,9 +161,7 @@ pub(crate) async fn admit(
     sample: Option<&Path>,
 ) -> anyhow::Result<(TransformReport, Option<Signed>)> {
     let shown = path.display();
-    source::check(path)?;
-    let store = session.pipeline.store();
-    let artifact = source::add(store, path, "transform", "application/wasm").await?;
+    let artifact = source::add_component(session, path, "transform").await?;
     let signed = session.trusts(path, &artifact.digest).await?;
     let rows = match sample {
         Some(sample) => Some(sample::read(session, sample).await?),

@@ -21,6 +21,9 @@ use super::{session::Session, source};
 /// depends on its batch, and few enough to be applied one by one.
 const ROWS: usize = 1000;
 
+/// Bytes of a batch, about: half of what the contract allows, because columns may be added.
+const BATCH: usize = 8 << 20;
+
 /// The largest table that is read, in bytes.
 const MAX_TABLE: u64 = 256 << 20;
 
@@ -64,6 +67,10 @@ pub(crate) async fn read(session: &Session, path: &Path) -> anyhow::Result<Table
     let first = first
         .map_err(|reason| anyhow!("{shown}: what ingest made of it can't be read: {reason}"))?;
     let mut sample = first.unwrap_or_default().slice(0, ROWS);
+    // Wide rows make small batches, as in a run.
+    while sample.rows > 1 && sample.bytes() > BATCH {
+        sample = sample.slice(0, sample.rows / 2);
+    }
     ensure!(
         sample.rows > 0,
         "{shown} has no rows that ingest takes: give others"

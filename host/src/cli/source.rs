@@ -10,7 +10,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
 pub(crate) use septet::trigger::{ending, media_type};
-use septet::{contract::Artifact, store::Store};
+use septet::{contract::Artifact, stage::Exceeded, store::Store};
+
+use super::session::Session;
 
 /// Bytes that are read and written at a time.
 const PIECE: usize = 1 << 20;
@@ -42,6 +44,23 @@ fn open(path: &Path) -> io::Result<File> {
         return Err(io::Error::other("it is no ordinary file"));
     }
     Ok(file)
+}
+
+/// Reads a component's file into a blob, if it is not larger than a component may be.
+pub(crate) async fn add_component(
+    session: &Session,
+    path: &Path,
+    name: &str,
+) -> anyhow::Result<Artifact> {
+    check(path)?;
+    let shown = path.display();
+    let size = fs::metadata(path)
+        .with_context(|| format!("{shown} can't be read"))?
+        .len();
+    let most = session.stages.limits().component_bytes;
+    Exceeded::check("component_bytes", most, size)
+        .with_context(|| format!("{shown} can't be used"))?;
+    add(session.pipeline.store(), path, name, "application/wasm").await
 }
 
 /// Reads a file into a blob.

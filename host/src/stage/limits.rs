@@ -222,6 +222,7 @@ impl Limits {
             ("wall_seconds", self.wall_seconds),
             ("cpu_seconds", self.cpu_seconds),
             ("transform_cpu_seconds", self.transform_cpu_seconds),
+            ("admission_seconds", self.admission_seconds),
             ("silence_seconds", self.silence_seconds),
             ("compile_cpu_seconds", self.compile_cpu_seconds),
             ("compile_seconds", self.compile_seconds),

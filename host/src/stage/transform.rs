@@ -93,6 +93,8 @@ impl Transform {
         let expected = expected(&self.description, &batch);
         // A slot that counts for nothing must carry nothing: not what was in it before.
         table::canonicalize(&mut batch);
+        table::compact(&mut batch);
+        self.log.forget();
         let mut open = instance(&self.prepared, &self.around, &self.share, &self.log);
         let applied = async {
             let guest = guest(&mut open, &self.prepared).await?;

@@ -101,14 +101,16 @@ impl Transforms {
         );
         let name = addition.name.clone();
         let event = Event::Added(addition);
-        let component = |event: &Event| match event {
-            Event::Added(addition) => Some(addition.component),
-            Event::Removed(_) => None,
+        // The same component with another signature is another version: it was signed meanwhile, say.
+        let same = |there: &Addition, event: &Event| match event {
+            Event::Added(added) => {
+                there.component == added.component && there.signature == added.signature
+            }
+            Event::Removed(_) => false,
         };
         let appended = self.append(&event, who, |names| {
             let newest = names.get(&name).and_then(NamedTransform::newest);
-            let there = newest.map(|version| version.addition.component);
-            Ok(there.is_none() || there != component(&event))
+            Ok(newest.is_none_or(|version| !same(&version.addition, &event)))
         });
         let is_new = appended.await?;
         let newest = TransformRef {
@@ -197,9 +199,17 @@ mod tests {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         assert_eq!(found(&transforms, "ratio").await, Ok((2, b)));
         assert_eq!(found(&transforms, "ratio@1").await, Ok((1, a)));
+        let signed = Addition {
+            signature: Some("by me".to_owned()),
+            ..addition("signed", "a")
+        };
+        transforms.add(addition("signed", "a"), "me").await.unwrap();
+        let added = transforms.add(signed, "me").await.unwrap();
+        assert!(matches!(added, Added::New(version) if version.number == 2));
         let error = found(&transforms, "ratio@3").await.unwrap_err();
         assert!(error.contains("1 to 2"), "{error}");
         let names = transforms.names_of(&[a, Digest::of(b"c")]).await.unwrap();
+        assert_eq!(names[0].len(), 3);
         assert_eq!(names[0][0].to_string(), "ratio@1");
         assert!(names[1].is_empty());
     }

@@ -22,7 +22,10 @@ pub(super) fn ordinary(needs: &[Field]) -> Table {
         name: field.name.clone(),
         values: ordinary_values(field.kind, place),
         nulls: (0..ROWS as u32)
-            .filter(|row| (*row as usize + place * 4) % NULL_EVERY == NULL_EVERY - 1)
+            // Some rows are whole, however many columns there are.
+            .filter(|row| {
+                row % 4 != 0 && (*row as usize + place * 4) % NULL_EVERY == NULL_EVERY - 1
+            })
             .collect(),
     };
     let others = [

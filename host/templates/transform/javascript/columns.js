@@ -34,7 +34,8 @@ export function values(batch, name, kind) {
 /** Adds the column with these values, one a row, or replaces it. Null is a row without a value. */
 export function put(batch, name, kind, results) {
   const nulls = [];
-  results.forEach((value, row) => value === null && nulls.push(row));
+  // A forgotten return and an unknown key give undefined: that is no value either.
+  results.forEach((value, row) => value == null && nulls.push(row));
   const column = {
     name,
     values: { tag: kind, val: HELD[kind](results) },
