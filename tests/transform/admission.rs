@@ -20,7 +20,16 @@ fn column(name: &str, values: Values) -> Column {
 fn sample(what: &str) -> Table {
     let x: Vec<f64> = (0..40).map(|row| f64::from(row) - 5.5).collect();
     let floats = |name: &str| column(name, Values::Floats(x.clone()));
-    let columns = vec![floats("x"), floats("other"), floats(&format!("do:{what}"))];
+    let colours = Values::Categories {
+        dictionary: ["red", "green", "blue"].map(str::to_owned).to_vec(),
+        codes: (0..40).map(|row| row % 3).collect(),
+    };
+    let columns = vec![
+        floats("x"),
+        floats("other"),
+        column("colour", colours),
+        floats(&format!("do:{what}")),
+    ];
     Table { rows: 40, columns }
 }
 
@@ -74,6 +83,8 @@ fn what_depends_on_more_than_its_row_is_refused_and_named() {
     for (what, expected) in [
         ("mean", [row, "depends on the batch"]),
         ("order", ["in the whole batch, ", "depends on the batch"]),
+        // A code is a place in the dictionary of a batch, and no value.
+        ("codes", ["in the whole batch, ", "depends on the batch"]),
         ("clock", [row, "it depends on the clock"]),
         ("random", [row, "it depends on random numbers"]),
         ("hash-order", [row, "the order of a hash map"]),
