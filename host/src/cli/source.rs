@@ -10,7 +10,11 @@ use std::{
 use anyhow::{Context as _, bail};
 use rustix::fs::OFlags;
 pub(crate) use septet::trigger::{ending, media_type};
-use septet::{contract::Artifact, stage::Exceeded, store::Store};
+use septet::{
+    contract::Artifact,
+    stage::{Exceeded, Limits},
+    store::Store,
+};
 
 use super::session::Session;
 
@@ -46,20 +50,24 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// As `check`, for a file that is not larger than a component may be: before it is in memory.
+pub(crate) fn check_component(path: &Path, limits: &Limits) -> anyhow::Result<()> {
+    check(path)?;
+    let shown = path.display();
+    let size = fs::metadata(path)
+        .with_context(|| format!("{shown} can't be read"))?
+        .len();
+    Exceeded::check("component_bytes", limits.component_bytes, size)
+        .with_context(|| format!("{shown} can't be used"))
+}
+
 /// Reads a component's file into a blob, if it is not larger than a component may be.
 pub(crate) async fn add_component(
     session: &Session,
     path: &Path,
     name: &str,
 ) -> anyhow::Result<Artifact> {
-    check(path)?;
-    let shown = path.display();
-    let size = fs::metadata(path)
-        .with_context(|| format!("{shown} can't be read"))?
-        .len();
-    let most = session.stages.limits().component_bytes;
-    Exceeded::check("component_bytes", most, size)
-        .with_context(|| format!("{shown} can't be used"))?;
+    check_component(path, session.stages.limits())?;
     add(session.pipeline.store(), path, name, "application/wasm").await
 }
 

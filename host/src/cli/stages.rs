@@ -7,7 +7,7 @@ use septet::{
     components::EMBEDDED,
     contract::{Digest, Stage},
     pipeline::{ArmKind, InForce},
-    stage::{Exceeded, Report},
+    stage::Report,
     store::memory,
     swap::view,
 };
@@ -123,15 +123,9 @@ async fn show(origin: &Origin, stage: Stage) -> anyhow::Result<()> {
 }
 
 async fn check(origin: &Origin, file: &Path, stage: Option<Stage>) -> anyhow::Result<()> {
-    source::check(file)?;
+    source::check_component(file, &origin.settings.limits)?;
     let shown = file.display();
-    // Looked at before it is in memory: a file may have any size.
-    let unread = || format!("{shown} can't be read");
-    let size = std::fs::metadata(file).with_context(unread)?.len();
-    let most = origin.settings.limits.component_bytes;
-    Exceeded::check("component_bytes", most, size)
-        .with_context(|| format!("{shown} can't be used"))?;
-    let bytes = std::fs::read(file).with_context(unread)?;
+    let bytes = std::fs::read(file).with_context(|| format!("{shown} can't be read"))?;
     let stages = origin.stages(&memory())?;
     let report = stages.catalog().check(bytes.clone(), stage).await;
     let report = report.with_context(|| format!("{shown} can't be used"))?;

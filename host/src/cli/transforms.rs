@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use septet::{
     contract::Digest,
     pipeline::{
@@ -18,6 +18,7 @@ use super::{
     args::TransformCommand,
     output, request,
     session::{Origin, Session},
+    source,
 };
 
 /// Tries, keeps, lists, shows or takes away.
@@ -71,9 +72,14 @@ async fn add(
     };
     check_transform(&name)?;
     // Before there is a store: what is refused must leave nothing behind.
-    request::admit(&passing(origin)?, file, sample).await?;
+    let (report, signed) = request::admit(&passing(origin)?, file, sample).await?;
     let session = origin.session(Mode::Create).await?;
-    let (report, signed) = request::admit(&session, file, sample).await?;
+    let kept = source::add_component(&session, file, "transform").await?;
+    ensure!(
+        kept.digest == report.component,
+        "{} was changed while it was tried: add it again",
+        file.display()
+    );
     let addition = Addition {
         name,
         component: report.component,

@@ -11,6 +11,7 @@ use crate::{
     capability::{
         bindings::septet::transform::tables::Kind,
         clean,
+        table::canonicalize,
         tables::{Column, Table, Values},
     },
     contract::{Digest, PinnedVersion, Stage},
@@ -148,7 +149,7 @@ fn rows(signature: &Signature) -> Table {
                 Values::Timestamps((0..ROWS).map(|row| i64::from(row) * 400 * day).collect())
             }
         };
-        let mut column = Column {
+        Column {
             name: feature.name.clone(),
             values,
             nulls: if feature.nullable {
@@ -156,33 +157,14 @@ fn rows(signature: &Signature) -> Table {
             } else {
                 Vec::new()
             },
-        };
-        blank(&mut column);
-        column
+        }
     };
-    Table {
+    let mut rows = Table {
         rows: ROWS,
         columns: signature.inputs.iter().map(of).collect(),
-    }
-}
-
-/// The slots of rows without a value hold a fixed one.
-fn blank(column: &mut Column) {
-    fn clear<T: Default>(values: &mut [T], nulls: &[u32]) {
-        for row in nulls {
-            if let Some(slot) = values.get_mut(*row as usize) {
-                *slot = T::default();
-            }
-        }
-    }
-    let nulls = &column.nulls;
-    match &mut column.values {
-        Values::Floats(values) => clear(values, nulls),
-        Values::Integers(values) | Values::Timestamps(values) => clear(values, nulls),
-        Values::Booleans(values) => clear(values, nulls),
-        Values::Texts(values) => clear(values, nulls),
-        Values::Categories(values) => clear(&mut values.codes, nulls),
-    }
+    };
+    canonicalize(&mut rows);
+    rows
 }
 
 /// What differs between two tables of predictions; other columns refuse.

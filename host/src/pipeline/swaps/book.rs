@@ -234,11 +234,13 @@ impl Swaps {
         let reason = clipped(reason);
         let undone = self.change(stage, who, |state| {
             if state.canary.is_some() {
-                return withdrawal(state, ArmKind::Canary, &reason);
+                let (event, undone) = withdrawal(state, ArmKind::Canary, &reason)?;
+                return Ok(Decision::Append(event, undone));
             }
             let Some(to) = state.previous() else {
                 if state.shadow.is_some() {
-                    return withdrawal(state, ArmKind::Shadow, &reason);
+                    let (event, undone) = withdrawal(state, ArmKind::Shadow, &reason)?;
+                    return Ok(Decision::Append(event, undone));
                 }
                 bail!("{stage} has nothing to roll back to: it is what it was at first");
             };
@@ -265,10 +267,10 @@ impl Swaps {
         let reason = clipped(reason);
         let (_, done) = self
             .change(stage, who, |state| match state.arm(kind) {
-                Some(arm) if arm.revision == revision => match withdrawal(state, kind, &reason)? {
-                    Decision::Append(event, _) => Ok(Decision::Append(event, true)),
-                    Decision::Leave(_) => Ok(Decision::Leave(false)),
-                },
+                Some(arm) if arm.revision == revision => {
+                    let (event, _) = withdrawal(state, kind, &reason)?;
+                    Ok(Decision::Append(event, true))
+                }
                 _ => Ok(Decision::Leave(false)),
             })
             .await?;
@@ -309,7 +311,7 @@ impl Swaps {
     }
 }
 
-fn withdrawal(state: &StageState, kind: ArmKind, reason: &str) -> anyhow::Result<Decision<Undone>> {
+fn withdrawal(state: &StageState, kind: ArmKind, reason: &str) -> anyhow::Result<(Event, Undone)> {
     let arm = state.arm(kind).context("nothing is tried")?;
     let component = arm.component;
     let event = Event::Withdrawn(Withdrawal {
@@ -323,7 +325,7 @@ fn withdrawal(state: &StageState, kind: ArmKind, reason: &str) -> anyhow::Result
         arm: kind,
         component,
     };
-    Ok(Decision::Append(event, undone))
+    Ok((event, undone))
 }
 
 /// One entry of the log must stay small, whatever was sent.
