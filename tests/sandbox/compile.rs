@@ -22,7 +22,7 @@ fn bench(limits: Limits) -> (Bench, tempfile::TempDir) {
     let bench = Bench::with(Options {
         limits,
         cache: Some(cache.path().to_owned()),
-        compiler: Some(Compiler::Process(binary().to_owned())),
+        compiler: Some(Compiler::process(binary().to_owned())),
         ..Options::default()
     });
     (bench, cache)
@@ -50,7 +50,7 @@ fn what_the_child_compiled_does_as_what_was_compiled_here() {
     let again = Bench::with(Options {
         cache: Some(cache.path().to_owned()),
         // There is no such program: nothing may be compiled.
-        compiler: Some(Compiler::Process(PathBuf::from("/nowhere/septet"))),
+        compiler: Some(Compiler::process(PathBuf::from("/nowhere/septet"))),
         ..Options::default()
     });
     again.input("source", b"a,b\n", "text/csv");
@@ -114,7 +114,7 @@ fn the_host_is_at_fault_only_where_there_is_no_compiler() {
         let cache = tempfile::tempdir().unwrap();
         let bench = Bench::with(Options {
             cache: Some(cache.path().to_owned()),
-            compiler: Some(Compiler::Process(PathBuf::from(program))),
+            compiler: Some(Compiler::process(PathBuf::from(program))),
             ..Options::default()
         });
         let digest = bench.blobs.insert(guest("transform"));
@@ -138,7 +138,7 @@ fn a_component_that_breaks_its_compiler_is_refused_and_the_host_lives() {
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
     let bench = Bench::with(Options {
         cache: Some(folder.path().to_owned()),
-        compiler: Some(Compiler::Process(program)),
+        compiler: Some(Compiler::process(program)),
         ..Options::default()
     });
     let digest = bench.blobs.insert(guest("transform"));

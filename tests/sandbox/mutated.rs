@@ -26,7 +26,7 @@ fn changed_components_are_refused_or_run_in_their_bounds() {
             ..Limits::default()
         },
         cache: Some(cache.path().to_owned()),
-        compiler: Some(Compiler::Process(binary().to_owned())),
+        compiler: Some(Compiler::process(binary().to_owned())),
         ..Options::default()
     });
     let good = guest("transform");

@@ -111,7 +111,7 @@ fn all_attacks_in_this_process() {
     let bench = Bench::with(Options {
         limits: limits(),
         cache: Some(cache.path().to_owned()),
-        compiler: Some(Compiler::Process(binary().to_owned())),
+        compiler: Some(Compiler::process(binary().to_owned())),
         ..Options::default()
     });
     let good = || apply(&bench, guest("transform"), "apply");

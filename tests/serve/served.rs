@@ -16,7 +16,7 @@ use septet::{
     swap::Swapper,
     trigger::{
         Part, Requests, Stages, Wanted,
-        http::{Api, HttpSettings, serve},
+        http::{Api, Aside, HttpSettings, serve},
     },
 };
 use serde_json::{Value, json};
@@ -66,6 +66,7 @@ impl Served {
         let listener = listener.unwrap();
         let address = listener.local_addr().unwrap();
         let api = Api {
+            aside: Arc::new(Aside::new().unwrap()),
             swapper: Arc::new(Swapper::new(pipeline.clone(), Arc::clone(&stages))),
             pipeline: pipeline.clone(),
             stages: Arc::clone(&stages),

@@ -7,7 +7,7 @@ use septet::{
     swap::{StagesFolder, Swapper},
     trigger::{
         Folder, Requests, Stop, Timer,
-        http::{self, Api},
+        http::{self, Api, Aside},
     },
 };
 use tokio::net::TcpListener;
@@ -53,11 +53,14 @@ pub(crate) async fn serve(origin: Origin, serve: &Serve) -> anyhow::Result<()> {
         pipeline.clone(),
         Arc::clone(&working.session.stages),
     ));
+    let aside = Arc::new(Aside::new()?);
     if let Some(components) = components {
         let folder = StagesFolder::new(Arc::clone(&swapper), components);
-        tokio::spawn(folder.watch(asked(&stop)));
+        // A component that is tried takes nothing from those who ask.
+        aside.spawn(folder.watch(asked(&stop)));
     }
     let api = Api {
+        aside,
         pipeline: pipeline.clone(),
         swapper,
         stages: Arc::clone(&working.session.stages),

@@ -81,7 +81,7 @@ impl Origin {
         let native = (cache, shipped);
         let stages = StageExecutor::with_shipped(&EMBEDDED, native, limits, self.grants()?, blobs)?;
         // Components of others are compiled in a process of their own, which is this program.
-        let compiler = Compiler::Process(config::itself()?);
+        let compiler = Compiler::process(config::itself()?);
         Ok(Arc::new(stages.with_compiler(compiler)))
     }
 

@@ -14,6 +14,7 @@ use anyhow::{Context as _, anyhow};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
+    runtime::Handle,
     sync::Semaphore,
 };
 use wasmtime::{Engine, component::Component};
@@ -49,7 +50,14 @@ pub enum Compiler {
     Here,
     /// In a child process of this program, which is Septet's: bounded by `compile_memory_bytes`,
     /// `compile_cpu_seconds` and `compile_seconds`.
-    Process(PathBuf),
+    Process {
+        /// The program.
+        program: PathBuf,
+        /// Whose threads start it. A process begins with the priority of the thread that starts it,
+        /// and no compiler is to wait for a processor until nobody else wants one, or its time would
+        /// be over on a busy machine.
+        starter: Option<Handle>,
+    },
 }
 
 /// Why there is no native code.
@@ -67,6 +75,13 @@ impl From<Exceeded> for Uncompiled {
 }
 
 impl Compiler {
+    /// A child process of `program`, which the runtime that this is called in starts; where it is called
+    /// in none, whoever compiles.
+    pub fn process(program: PathBuf) -> Self {
+        let starter = Handle::try_current().ok();
+        Self::Process { program, starter }
+    }
+
     /// The component, ready for `engine`. When the future is dropped, the child is killed.
     pub(crate) async fn compile(
         &self,
@@ -83,9 +98,9 @@ impl Compiler {
                 let compiled = compiled.map_err(host)?;
                 compiled.map_err(|error| Uncompiled::Refused(invalid(&plain(error))))
             }
-            (Self::Process(program), Trust::Guarded) => {
+            (Self::Process { program, starter }, Trust::Guarded) => {
                 // Boxed: its pipes would make every future that may compile large.
-                let code = Box::pin(process(program, bytes, limits)).await?;
+                let code = Box::pin(process((program, starter), bytes, limits)).await?;
                 let loaded = blocking(move || load(&engine, &code)).await;
                 loaded.map_err(host)?.map_err(unloaded)
             }
@@ -124,13 +139,17 @@ struct Heard {
 }
 
 async fn process(
-    program: &PathBuf,
+    (program, starter): (&PathBuf, &Option<Handle>),
     bytes: Vec<u8>,
     limits: &Limits,
 ) -> Result<Vec<u8>, Uncompiled> {
     let permit = COMPILERS.acquire().await;
     let _permit = permit.map_err(|error| Uncompiled::Host(error.into()))?;
-    let mut child = start(program, limits).map_err(Uncompiled::Host)?;
+    let (program, bounds) = (program.clone(), limits.clone());
+    let starter = starter.clone().unwrap_or_else(Handle::current);
+    let started = starter.spawn(async move { start(&program, &bounds) }).await;
+    let started = started.map_err(|error| Uncompiled::Host(error.into()))?;
+    let mut child = started.map_err(Uncompiled::Host)?;
     let seconds = limits.compile_seconds;
     let heard = tokio::time::timeout(Duration::from_secs(seconds), hear(&mut child, &bytes)).await;
     let Ok(heard) = heard else {

@@ -15,7 +15,7 @@ use crate::{
     swap::Swapper,
     trigger::{
         Requests, Timer, TimerRule,
-        http::{Api, HttpSettings, router},
+        http::{Api, Aside, HttpSettings, router},
     },
 };
 
@@ -62,6 +62,7 @@ impl Ready {
         let timers = opened.timers.into_iter().map(timer).collect();
         let stages = Arc::clone(&opened.stages);
         let api = Api {
+            aside: Arc::new(Aside::new()?),
             swapper: Arc::new(Swapper::new(pipeline.clone(), stages)),
             pipeline: pipeline.clone(),
             stages: opened.stages,
@@ -77,7 +78,7 @@ impl Ready {
             incoming: opened.incoming,
             containers: opened.containers,
             timers: Mutex::new(timers),
-            router: router(api)?,
+            router: router(api),
         })
     }
 }

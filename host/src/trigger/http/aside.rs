@@ -2,43 +2,33 @@
 //! tried before they are taken, copies of requests for a shadow.
 //!
 //! On a machine whose processors are all busy this work goes on in what the requests leave.
+//!
+//! On Linux its threads are of the policy `SCHED_IDLE`, and not only nice: a request that wakes up
+//! takes the processor from such a thread at once, and from a nice one when its slice ends, a
+//! millisecond or two later, which is several times what a prediction takes.
 
 use anyhow::Context as _;
 use tokio::{runtime::Runtime, task::JoinHandle};
-
-/// How much the threads give way to the others: an eighth of a processor at worst, where all others
-/// want it all the time. With less they would hold what the others need for too long.
-const NICE: i32 = 10;
-
-/// The lowest priority there is.
-const LOWEST: i32 = 19;
 
 /// Threads for work that computes. Two, so that a component that takes its time does not hold up a
 /// model.
 const THREADS: usize = 2;
 
 /// A runtime beside the server's.
-pub(super) struct Aside {
+pub struct Aside {
     /// None only while it ends.
     runtime: Option<Runtime>,
 }
 
 impl Aside {
     /// Starts its threads.
-    pub(super) fn new() -> anyhow::Result<Self> {
-        // As a number, and not by how much: a thread begins with what the one has that started it.
-        let own = rustix::process::getpriority_process(None).unwrap_or(0);
-        let nice = (own + NICE).min(LOWEST);
+    pub fn new() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(THREADS * 4)
             .thread_name("septet-aside")
             .enable_all()
-            // For this thread alone, as Linux has it. Where it can't be done the work is as urgent as
-            // all other, and no less right.
-            .on_thread_start(move || {
-                let _ = rustix::process::setpriority_process(None, nice);
-            })
+            .on_thread_start(give_way)
             .build()
             .context("the threads beside the server can't be started")?;
         Ok(Self {
@@ -47,11 +37,23 @@ impl Aside {
     }
 
     /// Begins work that is not waited for, or by those only who can.
-    pub(super) fn spawn<T: Send + 'static>(
+    pub fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<JoinHandle<T>> {
         Some(self.runtime.as_ref()?.spawn(work))
+    }
+}
+
+/// Puts this thread behind all others. Where it can't be done its work is as urgent as all other, and
+/// no less right.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        let none = libc::sched_param { sched_priority: 0 };
+        // SAFETY: the call reads the one structure it is given, which lives on this stack, and changes
+        // nothing but how the kernel schedules the calling thread (0).
+        let _ = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const none) };
     }
 }
 
@@ -68,18 +70,20 @@ impl Drop for Aside {
 mod tests {
     use super::*;
 
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn its_threads_give_way_and_the_others_do_not() {
-        let nice = || rustix::process::getpriority_process(None).unwrap();
-        let before = nice();
+        // SAFETY: it only asks for the calling thread's policy.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let before = policy();
+        assert_ne!(before, libc::SCHED_IDLE);
         let aside = Aside::new().unwrap();
         let there = aside.spawn(async move {
-            let computing = tokio::task::spawn_blocking(nice).await.unwrap();
-            (nice(), computing)
+            let computing = tokio::task::spawn_blocking(policy).await.unwrap();
+            (policy(), computing)
         });
-        let (own, computing) = there.unwrap().await.unwrap();
-        let expected = (before + NICE).min(LOWEST);
-        assert_eq!((own, computing), (expected, expected));
-        assert_eq!(nice(), before);
+        let there = there.unwrap().await.unwrap();
+        assert_eq!(there, (libc::SCHED_IDLE, libc::SCHED_IDLE));
+        assert_eq!(policy(), before);
     }
 }

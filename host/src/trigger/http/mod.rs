@@ -47,6 +47,7 @@ mod submit;
 mod trying;
 mod wish;
 
+pub use aside::Aside;
 pub(super) use blame::is_fault;
 pub use key::Key;
 pub use server::{Api, serve};

@@ -46,6 +46,8 @@ pub struct Api {
     pub requests: Arc<dyn Requests>,
     /// Takes components in the place of others.
     pub swapper: Arc<Swapper>,
+    /// Where what nobody waits for is done.
+    pub aside: Arc<Aside>,
     /// What is taken.
     pub settings: HttpSettings,
 }
@@ -67,18 +69,18 @@ pub(super) struct Server {
 }
 
 impl Server {
-    fn new(api: Api) -> anyhow::Result<Self> {
+    fn new(api: Api) -> Self {
         let Api {
             pipeline,
             stages,
             requests,
             swapper,
+            aside,
             settings,
         } = api;
-        let aside = Arc::new(Aside::new()?);
         let own = Arc::clone(&stages);
         let models = Models::new(pipeline.clone(), own, settings.clone(), aside);
-        Ok(Self {
+        Self {
             models: Arc::new(models),
             swapper,
             swapping: Arc::new(Semaphore::new(1)),
@@ -88,7 +90,7 @@ impl Server {
             requests: Arc::new(Semaphore::new(settings.requests)),
             seen: Arc::default(),
             settings,
-        })
+        }
     }
 
     /// This program's own component of a stage, and its size.
@@ -107,12 +109,12 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     api.settings.check(listener.local_addr()?)?;
     let settings = api.settings.clone();
-    listen(listener, router(api)?, &settings, stop).await
+    listen(listener, router(api), &settings, stop).await
 }
 
 /// The routes of `api`, for whoever takes the requests in by itself.
-pub(in crate::trigger) fn router(api: Api) -> anyhow::Result<Router> {
-    Ok(routes(Arc::new(Server::new(api)?)))
+pub(in crate::trigger) fn router(api: Api) -> Router {
+    routes(Arc::new(Server::new(api)))
 }
 
 /// Serves `router`, as `serve` does.
