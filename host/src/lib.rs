@@ -4,10 +4,7 @@
 
 pub mod capability;
 pub mod components;
-pub mod contract;
-pub mod failpoint;
 pub mod package;
-pub mod pipeline;
 pub mod secret;
 pub mod stage;
 pub mod store;
@@ -15,4 +12,5 @@ pub mod swap;
 pub mod telemetry;
 mod tls;
 pub mod trigger;
-pub mod trust;
+
+pub use septet_core::{contract, failpoint, pipeline, trust};

@@ -77,6 +77,7 @@ fn only_config_reads_the_environment() {
         let path = path.strip_prefix(workspace().join("host/src")).unwrap();
         path != Path::new("config.rs") && !path.starts_with("config")
     });
+    sources.extend(files("host/core/src", ".rs"));
     // `env!` is the compiler's environment, not the user's.
     forbid(
         &sources,
@@ -109,6 +110,25 @@ fn azure_types_stay_where_azure_is() {
         &sources,
         &["azure::", "Azure"],
         "only azure folders and files know Azure",
+    );
+}
+
+#[test]
+fn the_core_knows_no_backend_and_nothing_of_an_operating_system() {
+    forbid(
+        &files("host/core/src", ".rs"),
+        &[
+            "wasmtime",
+            "azure",
+            "Azure",
+            "std::fs",
+            "std::net",
+            "std::process::Command",
+            "tokio::fs",
+            "tokio::net",
+            "tokio::process",
+        ],
+        "the core is the same on every host",
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use septet::trust::{Trust, beside};
+use septet::{swap::beside, trust::Trust};
 
 use super::minisign::Signer;
 use crate::support::{guests::guest, septet::Workplace};

@@ -6,7 +6,6 @@
 //! - `blob_read` … `log`: an interface each, always in the same order: what it does, its state,
 //!   `impl Host`, `add_to_linker`, tests.
 //! - `table`: checks of the rows that cross a component's border.
-//! - `text`: bounds of the texts that do.
 //!
 //! A capability must not know triggers, runs, the ledger, or who may import it: a component that
 //! was not granted an interface is never linked to it, and what is checked here is scope.
@@ -26,7 +25,6 @@ pub(crate) mod registry_propose;
 pub(crate) mod registry_read;
 mod scope;
 pub(crate) mod table;
-mod text;
 pub(crate) mod transforms;
 
 pub use bindings::septet::transform::tables;
@@ -34,7 +32,7 @@ pub use bindings::septet::transform::tables;
 pub(crate) use context::{Context, Granted, View, Viewed};
 pub(crate) use meter::Meter;
 pub(crate) use scope::{Model, Scope};
-pub(crate) use text::clean;
+pub(crate) use septet_core::text::clean;
 
 /// What a host function gives: the guest's answer, or a trap.
 type Answer<T, E> = wasmtime::Result<Result<T, E>>;

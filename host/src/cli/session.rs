@@ -12,8 +12,9 @@ use septet::{
     pipeline::{Pipeline, RunRequest, RunState, Status, Traces},
     stage::{Capability, Compiler, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store, azure::Azure},
+    swap::beside,
     trigger::Once,
-    trust::{Signed, Trust, beside},
+    trust::{Signed, Trust},
 };
 
 use super::{args::Global, azure_store, drawing::Drawing};

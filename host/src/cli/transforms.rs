@@ -10,7 +10,7 @@ use septet::{
     },
     stage::{TransformColumn, TransformReport},
     store::{Mode, memory},
-    trust::beside,
+    swap::beside,
 };
 use serde_json::{Value, json};
 

@@ -3,6 +3,7 @@
 //! # Layout
 //! - `step`: the steps of a swap, by name, and a refusal at one of them.
 //! - `offer`: what is sent: bytes, bounded, and their signature.
+//! - `beside`: the signature that lies beside a file.
 //! - `swapper`: the steps, one after the other, and what they come to.
 //! - `trial`: a component does calls whose answers are known. - `demo`: where none is recorded.
 //! - `overlay`: where what it writes goes, and is gone. - `compare`, `columns`: what differs.
@@ -12,6 +13,7 @@
 //! It joins the stages and the pipeline. It must not know HTTP or a command line, and nothing that it
 //! tries is seen by anybody before its last step, which creates one record.
 
+mod beside;
 mod columns;
 mod compare;
 mod demo;
@@ -25,6 +27,7 @@ mod swapper;
 mod trial;
 pub mod view;
 
+pub use beside::beside;
 pub use folder::StagesFolder;
 pub use offer::Offer;
 pub(crate) use overlay::Overlay;

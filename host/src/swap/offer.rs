@@ -4,7 +4,7 @@ use std::{fs::File, io::Read as _, path::Path};
 
 use anyhow::{Context as _, ensure};
 
-use crate::trust::beside;
+use super::beside::beside;
 
 /// A component that somebody offers.
 #[derive(Clone, Debug)]

@@ -27,8 +27,7 @@ use super::{
     wire::{self, Address},
 };
 use crate::store::{
-    Handed, Message, Queues, Received, millis,
-    names::{check_key, check_message, check_queue},
+    Handed, Message, Queues, Received, check_key, check_message, check_queue, millis,
 };
 
 /// Cards that are read or deleted at a time.

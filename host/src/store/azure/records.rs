@@ -10,10 +10,7 @@ use super::{
     account::{Account, LEDGER, REGISTRY},
     container::{Container, Metadata, Written},
 };
-use crate::store::{
-    Created, Entry, Records,
-    names::{check_key, check_prefix},
-};
+use crate::store::{Created, Entry, Records, check_key, check_prefix};
 
 /// How the keys of the registry begin: the logs of models, of the stages and of transforms. What they
 /// say is what runs, so few may write there.

@@ -7,7 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{MAX_KEY, Message, names::check_key};
+use crate::store::{MAX_KEY, Message, check_key};
 
 /// Where our events say that they are from.
 const SOURCE: &str = "septet";

@@ -8,9 +8,7 @@ use uuid::Uuid;
 
 use super::{database::Database, jump::Jumps, seal::Seal};
 use crate::store::{
-    Clock, Message, Queues, Received,
-    clock::millis,
-    names::{check_key, check_message, check_queue},
+    Clock, Message, Queues, Received, check_key, check_message, check_queue, millis,
 };
 
 /// Queues in SQLite.

@@ -6,10 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::{database::Database, seal::Seal};
-use crate::store::{
-    Created, Entry, Records,
-    names::{check_key, check_prefix},
-};
+use crate::store::{Created, Entry, Records, check_key, check_prefix};
 
 /// Records in SQLite.
 pub(super) struct LocalRecords {

@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //! - `key`: a public key and its number.
-//! - `signature`: the text of a `.minisig`, bounded, and where it lies beside a file.
+//! - `signature`: the text of a `.minisig`, bounded.
 //! - `check`: keys, the demand for a signature, and pins together.
 //!
 //! It must not know what a component does, where it comes from, or what is done with it.
@@ -13,4 +13,4 @@ mod signature;
 
 pub use check::{Signed, Trust};
 pub use key::{KeyId, TrustedKey};
-pub use signature::{MAX_SIGNATURE, beside};
+pub use signature::MAX_SIGNATURE;

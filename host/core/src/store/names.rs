@@ -12,7 +12,7 @@ pub const MAX_QUEUE: usize = 63;
 pub const MAX_BODY: usize = 48 << 10;
 
 /// Segments of `[A-Za-z0-9._~-]` joined by `/`.
-pub(super) fn check_key(key: &str) -> anyhow::Result<()> {
+pub fn check_key(key: &str) -> anyhow::Result<()> {
     let fits = key.len() <= MAX_KEY
         && key
             .split('/')
@@ -22,14 +22,14 @@ pub(super) fn check_key(key: &str) -> anyhow::Result<()> {
 }
 
 /// A key or the beginning of one, the empty one included.
-pub(super) fn check_prefix(prefix: &str) -> anyhow::Result<()> {
+pub fn check_prefix(prefix: &str) -> anyhow::Result<()> {
     let fits = prefix.len() <= MAX_KEY && prefix.bytes().all(|b| b == b'/' || is_key_byte(b));
     anyhow::ensure!(fits, "'{}' cannot begin the key of a record", shown(prefix));
     Ok(())
 }
 
 /// Lower-case letters, digits and inner hyphens, as Azure's queues have them.
-pub(crate) fn check_queue(queue: &str) -> anyhow::Result<()> {
+pub fn check_queue(queue: &str) -> anyhow::Result<()> {
     let fits = (1..=MAX_QUEUE).contains(&queue.len())
         && !queue.starts_with('-')
         && !queue.ends_with('-')
@@ -46,7 +46,7 @@ pub(crate) fn check_queue(queue: &str) -> anyhow::Result<()> {
 }
 
 /// Whether `message` can be sent.
-pub(super) fn check_message(message: &Message) -> anyhow::Result<()> {
+pub fn check_message(message: &Message) -> anyhow::Result<()> {
     let fits = (1..=MAX_KEY).contains(&message.id.len());
     anyhow::ensure!(fits, "the id of a message has 1 to {MAX_KEY} bytes");
     if !message.group.is_empty() {

@@ -60,9 +60,8 @@ pub struct Difference {
 impl Difference {
     /// A difference, its texts bounded.
     pub fn new(place: &str, in_force: &str, shadow: &str) -> Self {
-        let [place, in_force, shadow] = [place, in_force, shadow].map(|text| {
-            crate::capability::clean(&text.chars().take(MAX_TEXT).collect::<String>(), 1000)
-        });
+        let [place, in_force, shadow] = [place, in_force, shadow]
+            .map(|text| crate::text::clean(&text.chars().take(MAX_TEXT).collect::<String>(), 1000));
         Self {
             place,
             in_force,

@@ -44,9 +44,10 @@ pub fn set(place: &str, nth: u32) -> anyhow::Result<()> {
 }
 
 /// Passes a place.
-pub(crate) fn pass(place: &str) {
+pub fn pass(place: &str) {
     let Some(set) = SET.get() else { return };
     if set.place == place && set.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+        #[cfg(unix)]
         let _ =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         // It does not get here: nothing survives this signal.

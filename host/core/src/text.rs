@@ -2,7 +2,7 @@
 
 /// The text on one line of at most `limit` bytes: control characters become spaces, and what is
 /// cut is marked.
-pub(crate) fn clean(text: &str, limit: u64) -> String {
+pub fn clean(text: &str, limit: u64) -> String {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut out = String::with_capacity(text.len().min(limit));
     for c in text.trim().chars() {

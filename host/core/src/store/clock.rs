@@ -99,7 +99,7 @@ impl Clock for ManualClock {
 
 /// Whole milliseconds of `duration`, as far as they can be told; at least one where it is not
 /// zero, so that a short sleep is not endless.
-pub(crate) fn millis(duration: Duration) -> u64 {
+pub fn millis(duration: Duration) -> u64 {
     if duration.is_zero() {
         return 0;
     }

@@ -123,7 +123,7 @@ impl Trust {
                  or it is another file's"
             ));
         }
-        let comment = crate::capability::clean(signature.trusted_comment(), MAX_COMMENT);
+        let comment = crate::text::clean(signature.trusted_comment(), MAX_COMMENT);
         Ok(Some(Signed { key, comment }))
     }
 }
