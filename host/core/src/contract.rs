@@ -38,6 +38,15 @@ impl Stage {
         Self::Monitor,
     ];
 
+    /// The queues of its own that it may send to.
+    pub const fn labels(self) -> &'static [&'static str] {
+        match self {
+            Self::Train => &["fan-out"],
+            Self::Monitor => &["alerts"],
+            _ => &[],
+        }
+    }
+
     /// The stage's name, which is also its queue's.
     pub const fn name(self) -> &'static str {
         match self {
@@ -152,6 +161,15 @@ pub struct Artifact {
     pub size: u64,
     /// As in RFC 6838.
     pub media_type: String,
+}
+
+impl Artifact {
+    /// Whether it is the same bytes, said to be of the same type, whatever it is called.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.digest == other.digest
+            && self.size == other.size
+            && self.media_type == other.media_type
+    }
 }
 
 /// A named figure of an outcome.

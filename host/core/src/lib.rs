@@ -9,11 +9,17 @@
 //! - [`store`]: the traits of a backend, and the one in memory
 //! - [`pipeline`]: from a run's request to its end
 //! - [`text`]: bounds of texts that come from a component
+//! - [`limits`]: what one call of a component may take
+//! - [`outcome`]: what a component answered, checked
+//! - [`media`]: what a file's name says of what is in it
 //! - [`trust`]: whose components are taken
 //! - [`failpoint`]: where a test ends the process between two steps
 
 pub mod contract;
 pub mod failpoint;
+pub mod limits;
+pub mod media;
+pub mod outcome;
 pub mod pipeline;
 pub mod store;
 pub mod text;

@@ -112,7 +112,7 @@ impl Default for Grants {
         let labels = Stage::ALL
             .into_iter()
             .map(|stage| {
-                let labels = default_labels(stage).iter().map(ToString::to_string);
+                let labels = stage.labels().iter().map(ToString::to_string);
                 (stage, labels.collect())
             })
             .collect();
@@ -133,15 +133,6 @@ const fn defaults(stage: Stage) -> &'static [Capability] {
         Stage::Evaluate => &[BlobRead, BlobWrite, RegistryRead, Models, Log],
         Stage::Deploy => &[BlobRead, BlobWrite, RegistryRead, RegistryPropose, Log],
         Stage::Monitor => &[BlobRead, BlobWrite, RegistryRead, Queue, Log],
-    }
-}
-
-/// The queues that a stage may send to.
-const fn default_labels(stage: Stage) -> &'static [&'static str] {
-    match stage {
-        Stage::Train => &["fan-out"],
-        Stage::Monitor => &["alerts"],
-        _ => &[],
     }
 }
 

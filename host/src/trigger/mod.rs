@@ -19,7 +19,6 @@ mod folder;
 mod follow;
 pub mod http;
 mod later;
-mod media;
 mod memory;
 mod once;
 mod queue;
@@ -29,9 +28,9 @@ mod wanted;
 
 pub use folder::{Folder, FolderRule};
 pub use follow::{Output, Retrain};
-pub use media::{ending, media_type};
 pub use once::{Once, Stages};
 pub use queue::{Concurrency, QueueTrigger};
+pub use septet_core::media::{ending, media_type};
 pub use stop::Stop;
 pub use timer::{Schedule, Timer, TimerRule};
 pub use wanted::{Part, Requests, Wanted};

@@ -26,7 +26,7 @@ impl Exceeded {
     pub const MORE: u64 = u64::MAX;
 
     /// A limit that was met by nobody knows how much.
-    pub(crate) const fn more(limit: &'static str, value: u64) -> Self {
+    pub const fn more(limit: &'static str, value: u64) -> Self {
         Self {
             limit,
             value,
@@ -50,7 +50,7 @@ impl Exceeded {
 
 impl Limits {
     /// Whether a component of so many bytes may be looked at.
-    pub(crate) const fn check_component(&self, bytes: u64) -> Result<(), Exceeded> {
+    pub const fn check_component(&self, bytes: u64) -> Result<(), Exceeded> {
         Exceeded::check("component_bytes", self.component_bytes, bytes)
     }
 }
