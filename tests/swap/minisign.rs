@@ -57,7 +57,8 @@ impl Signer {
     }
 }
 
-fn unpack(folder: &Path) -> Result<(), String> {
+/// Unpacks Debian's packages that `debian.txt` names into the folder `root`.
+pub(crate) fn unpack(folder: &Path) -> Result<(), String> {
     let packages = fs::read_to_string(folder.join("debian.txt")).unwrap();
     let mut apt = Command::new("apt-get");
     run(apt
