@@ -1,5 +1,5 @@
-//! Embeds the seven default stages: builds their components, or takes those of
-//! `SEPTET_COMPONENTS`, and writes the table that `src/components.rs` includes.
+//! Embeds the seven default stages and what they are composed with on Spin: builds their components, or
+//! takes those of `SEPTET_COMPONENTS`, and writes the tables that `src/components.rs` includes.
 
 use std::{
     env,
@@ -23,6 +23,16 @@ const STAGES: [&str; 7] = [
     "Monitor",
 ];
 
+/// What a stage is composed with on Spin.
+const SPIN: [&str; 6] = [
+    "septet-spin-capabilities",
+    "septet-spin-front",
+    "septet-spin-gateway",
+    "septet-spin-models",
+    "septet-spin-serving",
+    "septet-spin-transforms",
+];
+
 fn main() -> ExitCode {
     match embed() {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,8 +47,8 @@ fn embed() -> Result<(), String> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let workspace = manifest.parent().unwrap_or(&manifest);
-    let packages = STAGES.map(|stage| format!("septet-{}", stage.to_lowercase()));
-    let packages = packages.each_ref().map(String::as_str);
+    let stages = STAGES.map(|stage| format!("septet-{}", stage.to_lowercase()));
+    let packages: Vec<&str> = stages.iter().map(String::as_str).chain(SPIN).collect();
 
     println!("cargo::rerun-if-env-changed=SEPTET_COMPONENTS");
     let components = if let Some(folder) = env::var_os("SEPTET_COMPONENTS") {
@@ -52,21 +62,36 @@ fn embed() -> Result<(), String> {
         )?
     };
 
+    let (stages, spin) = components.split_at(STAGES.len());
+    let keys = STAGES.map(|stage| format!("Stage::{stage}"));
+    write_table(&out, "embedded", &keys, stages)?;
+    // As a literal of Rust: quoted and escaped.
+    let keys = SPIN.map(|package| format!("{package:?}"));
+    write_table(&out, "spin", &keys, spin)
+}
+
+/// Writes components and the table of them: an array of pairs, as an expression of Rust.
+fn write_table(
+    out: &Path,
+    name: &str,
+    keys: &[String],
+    components: &[Vec<u8>],
+) -> Result<(), String> {
     let mut table = String::from("[\n");
-    for (stage, bytes) in STAGES.iter().zip(components) {
-        let path = out.join(format!("{}.wasm", stage.to_lowercase()));
+    for (number, (key, bytes)) in keys.iter().zip(components).enumerate() {
+        let path = out.join(format!("{name}{number}.wasm"));
         fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
         // As a literal of Rust: quoted and escaped.
         let literal = path.display().to_string();
-        writeln!(table, "    (Stage::{stage}, include_bytes!({literal:?})),")
+        writeln!(table, "    ({key}, include_bytes!({literal:?})),")
             .map_err(|error| error.to_string())?;
     }
     table.push(']');
-    let path = out.join("embedded.rs");
+    let path = out.join(format!("{name}.rs"));
     fs::write(&path, table).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Components that were built before: `septet_<stage>.wasm`, as a build leaves them. A relative
+/// Components that were built before: `septet_<package>.wasm`, as a build leaves them. A relative
 /// folder is one of the workspace.
 fn prebuilt(folder: &Path, packages: &[&str]) -> Result<Vec<Vec<u8>>, String> {
     packages
@@ -82,7 +107,7 @@ fn prebuilt(folder: &Path, packages: &[&str]) -> Result<Vec<Vec<u8>>, String> {
 /// All that the components' bytes depend on. The inner cargo then knows better than the outer
 /// what is to be rebuilt.
 fn watch(workspace: &Path, packages: &[&str]) {
-    let shared = ["kit", "guest"].into_iter();
+    let shared = ["kit", "guest", "spin-kit", "spin-store"].into_iter();
     let stages = packages.iter().filter_map(|p| p.strip_prefix("septet-"));
     let components = shared
         .chain(stages)
@@ -92,6 +117,8 @@ fn watch(workspace: &Path, packages: &[&str]) {
         "Cargo.toml",
         "host/build",
         "host/build.rs",
+        // What the gateway is built of.
+        "host/core",
         "rust-toolchain.toml",
         "scripts/install-wasm-target",
         "wit",

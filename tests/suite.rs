@@ -12,6 +12,7 @@
 
 mod azure;
 mod cli;
+mod distribution;
 mod durable;
 mod hosts;
 mod oracles;

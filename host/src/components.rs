@@ -1,4 +1,5 @@
-//! The seven default stages' components, as the build embedded them.
+//! The seven default stages' components, and those that go with them on Spin, as the build embedded
+//! them.
 //!
 //! Bytes only: it must not compile or run them. Their native code is made on first use, by the
 //! catalog.
@@ -7,6 +8,9 @@ use crate::contract::Stage;
 
 /// Each stage's component, in the order of [`Stage::ALL`].
 pub const EMBEDDED: [(Stage, &[u8]); 7] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// What the stages' components are composed with on Spin, by package.
+pub const SPIN: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/spin.rs"));
 
 #[cfg(test)]
 mod tests {
@@ -17,6 +21,9 @@ mod tests {
         assert_eq!(EMBEDDED.map(|(stage, _)| stage), Stage::ALL);
         for (stage, bytes) in EMBEDDED {
             assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{stage}");
+        }
+        for (package, bytes) in SPIN {
+            assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{package}");
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod capability;
 pub mod components;
+pub mod distribution;
 pub mod package;
 pub mod secret;
 pub mod stage;

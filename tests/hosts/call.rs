@@ -1,10 +1,15 @@
 //! One call of one stage, on any host: the same files in, the same files out.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+};
 
 use septet::{
     components::EMBEDDED,
-    contract::{Artifact, Digest, Outcome, Stage},
+    contract::{Digest, Outcome, Stage},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -41,9 +46,14 @@ pub(crate) struct Call {
 }
 
 /// What a host answered.
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) outcome: Outcome,
-    folder: TempDir,
+    /// Messages that the stage sent, as the example shows them.
+    pub(crate) messages: Value,
+    /// Changes to the registry that it proposed.
+    pub(crate) proposals: Value,
+    folder: Arc<TempDir>,
 }
 
 impl Answer {
@@ -80,17 +90,12 @@ impl Call {
 
     /// In wasmtime-py; none where it can't be installed.
     pub(crate) fn in_python(&self) -> Option<Answer> {
-        let mut host = Command::new(oracles::python()?);
-        host.arg(oracles::workspace().join("tests/hosts/python_host.py"));
-        Some(self.foreign(&mut host))
+        Some(self.foreign(&python()?))
     }
 
     /// In Node by jco; none where it can't be installed.
     pub(crate) fn in_node(&self) -> Option<Answer> {
-        let mut host = Command::new("node");
-        host.env("SEPTET_NODE_PACKAGES", oracles::node()?)
-            .arg(oracles::workspace().join("tests/hosts/node_host.mjs"));
-        Some(self.foreign(&mut host))
+        Some(self.foreign(&node()?))
     }
 
     /// In our own host, by the command line.
@@ -134,54 +139,71 @@ impl Call {
         outcome
     }
 
-    fn foreign(&self, command: &mut Command) -> Answer {
+    fn foreign(&self, program: &[PathBuf]) -> Answer {
         let folder = fresh();
-        fs::create_dir_all(folder.path().join("case/blobs")).unwrap();
-        let put = |name: &str, bytes: &[u8]| {
-            let path = folder.path().join(name);
-            fs::write(&path, bytes).unwrap();
-            path
+        let put = |name: String, bytes: &[u8]| {
+            fs::write(folder.path().join(&name), bytes).unwrap();
+            name
         };
-        let inputs: Vec<_> = self
-            .inputs
-            .iter()
-            .map(|input| {
-                let digest = Digest::of(&input.bytes);
-                put(&format!("case/blobs/{digest}"), &input.bytes);
-                Artifact {
-                    name: input.name.clone(),
-                    digest,
-                    size: input.bytes.len() as u64,
-                    media_type: input.media_type.clone(),
-                }
-            })
-            .collect();
-        let transforms: serde_json::Map<_, _> = self
-            .transforms
-            .iter()
-            .map(|bytes| {
-                let digest = Digest::of(bytes).to_string();
-                let path = put(&format!("{digest}.wasm"), bytes);
-                (digest, json!(path))
-            })
-            .collect();
-        let call = json!({
-            "component": put("stage.wasm", &self.component),
-            "inputs": inputs,
-            "parameters": self.parameters.to_string(),
-            "seed": "0",
-            "transforms": transforms,
-            "infer": put("infer.wasm", component(Stage::Infer)),
-            "aliases": [{"model": "model", "alias": "champion", "version": null}],
-        });
-        put("case/call.json", call.to_string().as_bytes());
-        let out = folder.path().join("out");
-        succeed(command.arg(folder.path().join("case")).arg(&out));
-        Answer {
-            outcome: read(&out.join("outcome.json")),
-            folder,
+        let mut inputs = serde_json::Map::new();
+        for (number, input) in self.inputs.iter().enumerate() {
+            let name = format!("{number}.{}", ending(&input.media_type));
+            inputs.insert(input.name.clone(), json!(put(name, &input.bytes)));
         }
+        let transforms = self.transforms.iter().enumerate();
+        let transforms: Vec<_> = transforms
+            .map(|(number, bytes)| put(format!("transform{number}.wasm"), bytes))
+            .collect();
+        let calls = json!([{
+            "stage": self.stage,
+            "component": put("stage.wasm".to_owned(), &self.component),
+            "inputs": inputs,
+            "parameters": self.parameters,
+            "transforms": transforms,
+        }]);
+        let mut answers = made(program, &calls, folder);
+        answers.remove(0)
     }
+}
+
+/// The example in Python, ready for its arguments.
+pub(crate) fn python() -> Option<[PathBuf; 2]> {
+    let run = oracles::workspace().join("examples/python-host/run.py");
+    Some([oracles::python_host()?.to_owned(), run])
+}
+
+/// The example in Node, ready for its arguments.
+pub(crate) fn node() -> Option<[PathBuf; 2]> {
+    Some(["node".into(), oracles::node()?.join("run.mjs")])
+}
+
+/// What a foreign host answered to each of the calls. Paths in them are meant from `folder`.
+pub(crate) fn made(program: &[PathBuf], calls: &Value, folder: TempDir) -> Vec<Answer> {
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("stages")).unwrap();
+    for (stage, bytes) in EMBEDDED {
+        fs::write(path("stages").join(format!("{stage}.wasm")), bytes).unwrap();
+    }
+    fs::write(path("calls.json"), calls.to_string()).unwrap();
+    let mut command = Command::new(&program[0]);
+    // Nothing of a test is left beside what it runs.
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+        .args(&program[1..])
+        .args([path("stages"), path("calls.json"), path("out")]);
+    let said = succeed(&mut command);
+    let folder = Arc::new(folder);
+    said.lines()
+        .map(|line| {
+            let mut said: Value = serde_json::from_str(line).unwrap();
+            Answer {
+                outcome: serde_json::from_value(said["outcome"].take()).unwrap(),
+                messages: said["messages"].take(),
+                proposals: said["proposals"].take(),
+                folder: Arc::clone(&folder),
+            }
+        })
+        .collect()
 }
 
 /// A folder that is gone with the value.
@@ -202,7 +224,8 @@ fn ending(media_type: &str) -> &'static str {
     }
 }
 
-pub(crate) fn succeed(command: &mut Command) {
+/// What a command wrote to standard output, which must have succeeded.
+pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     assert!(
         output.status.success(),
@@ -211,6 +234,7 @@ pub(crate) fn succeed(command: &mut Command) {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
+    String::from_utf8(output.stdout).unwrap()
 }
 
 pub(crate) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {

@@ -5,14 +5,22 @@
 //! - [`oracles`]: the foreign tools, installed under `target/oracles`
 //! - [`call`]: one call of one stage, on any host
 //! - [`compose`]: components plugged together by wac
+//! - [`container`]: the Dockerfile, and its last stage run by plain tools
 //! - [`equal`]: every stage gives the same on every host
+//! - [`export`]: the components as files
 //! - [`spin`]: a stage composed for Spin, and spin.toml
+//! - [`spinkube`]: the manifests for Kubernetes
+//! - [`spin_cli`]: the whole pipeline on the real Spin
 
 pub(crate) mod call;
 pub(crate) mod compose;
 pub(crate) mod oracles;
 
+mod container;
 mod equal;
+mod export;
 mod spin;
+mod spin_cli;
+mod spinkube;
 
 use crate::setup::guests;

@@ -39,12 +39,39 @@ pub(crate) fn python() -> Option<&'static Path> {
         .as_deref()
 }
 
-/// The folder whose `node_modules` has the pinned packages; none where npm's registry is out of
-/// reach.
+/// The interpreter that has what `examples/python-host` says that it needs, and nothing else; none
+/// where Python's registry is out of reach.
+pub(crate) fn python_host() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON
+        .get_or_init(|| {
+            let source = "../examples/python-host";
+            let folder = installed("python-host", source, &["requirements.txt"], venv);
+            folder.map(|folder| folder.join("bin/python"))
+        })
+        .as_deref()
+}
+
+/// The folder whose `node_modules` has what `examples/node-host` says that it needs, with that
+/// example's own files beside it; none where npm's registry is out of reach.
 pub(crate) fn node() -> Option<&'static Path> {
     static NODE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    NODE.get_or_init(|| installed("node", "hosts", &["package.json", "package-lock.json"], npm))
-        .as_deref()
+    NODE.get_or_init(|| {
+        let (source, pins) = (
+            "../examples/node-host",
+            ["package.json", "package-lock.json"],
+        );
+        let folder = installed("node", source, &pins, npm)?;
+        // A module finds packages beside itself: the example runs from a copy. It is renamed into
+        // its place, for another suite may be reading the one that is there.
+        for name in ["septet_host.mjs", "run.mjs"] {
+            let copy = folder.join(format!("{name}.{}", std::process::id()));
+            fs::copy(workspace().join("examples/node-host").join(name), &copy).unwrap();
+            fs::rename(copy, folder.join(name)).unwrap();
+        }
+        Some(folder)
+    })
+    .as_deref()
 }
 
 /// Installs what `package.json` and its lock file say.

@@ -12,9 +12,11 @@ use septet::store::{
     azure::{self, Azure, Connection},
     memory_with,
 };
+use septet_spin_store::Keyed;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use super::double::{Double, Kind};
 use crate::support::azurite;
 
 /// A fresh store, seen through two handles as two processes would see it.
@@ -46,11 +48,30 @@ pub fn all() -> Vec<(&'static str, Factory)> {
 }
 
 /// The backends that need nothing but this machine.
-pub const ALL: [(&str, Factory); 3] = [
+pub const ALL: [(&str, Factory); 5] = [
     ("memory", in_memory),
     ("local", in_folder),
     ("local, encrypted", encrypted),
+    ("key-value, as SQLite is", || keyed(Kind::Sqlite)),
+    ("key-value, as Redis is", || keyed(Kind::Redis)),
 ];
+
+/// A key-value store as Spin has it, through the handles of two requests.
+pub fn keyed(kind: Kind) -> Fresh {
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let double = Double::new(kind);
+    let open = || Keyed::new(Arc::new(double.clone()), clock.clone()).store();
+    Fresh {
+        one: open(),
+        two: open(),
+        clock,
+        unfinished: Box::new({
+            let double = double.clone();
+            move || double.unfinished()
+        }),
+        folder: None,
+    }
+}
 
 /// A storage account of the emulator.
 pub fn in_account() -> Fresh {

@@ -9,7 +9,8 @@ use std::{
 };
 
 /// All guests: a file each in `tests/fixtures/guests/examples`.
-pub(crate) const GUESTS: [&str; 10] = [
+pub(crate) const GUESTS: [&str; 11] = [
+    "adapter",
     "chain",
     "deploy",
     "evaluate",

@@ -5,4 +5,6 @@ pub(crate) mod azurite;
 pub(crate) mod draw;
 pub(crate) mod fake;
 pub(crate) mod guests;
+pub(crate) mod registry;
 pub(crate) mod septet;
+pub(crate) mod spin;

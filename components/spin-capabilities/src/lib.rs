@@ -1,18 +1,35 @@
-//! Blobs and logs for a stage on Spin, which has no blob store: over its key-value store.
+//! What a stage may ask for on Spin, in one component: the same interfaces, scopes and limits as our
+//! own host has, over Spin's key-value store.
 //!
-//! It is the only one that knows how blobs lie there: `blob/<digest>` holds the bytes,
-//! `type/<digest>` the media type, `name/<key>` the digest of a named blob. A value is read and
-//! written whole, so a blob is bounded by what a component may hold.
+//! A gateway says by the private interface `session` (wit/spin.wit) what one call may touch, and hears
+//! from it what the call did. What is not within a call is denied. Spin gives each request an instance
+//! of its own, so there is one call at a time and nothing is left of it.
 //!
-//! It imports Spin's key-value store by its WASI draft and not through spin-sdk, so that any host
-//! with that interface can answer. Its scope is the store that the manifest grants: Spin knows
-//! nothing of an invocation's inputs.
+//! It imports the key-value store by its WASI draft and not through spin-sdk, so that any host with
+//! that interface can answer. It must not know runs or stages, and commits nothing.
 //!
 //! # Layout
-//! - [`bucket`]: the layout of blobs in the store
-//! - [`component`]: bindings and mapping
+//! - [`scope`]: what a call may touch
+//! - [`call`]: what a call did, within the limits; `written`, `lines`: parts of it
+//! - [`bucket`]: the key-value store
+//! - [`component`]: bindings; `session`, `blobs`, `requests`: the interfaces
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod call;
+#[cfg(any(target_arch = "wasm32", test))]
+mod lines;
+#[cfg(any(target_arch = "wasm32", test))]
+mod scope;
+#[cfg(any(target_arch = "wasm32", test))]
+mod written;
+
+#[cfg(target_arch = "wasm32")]
+mod blobs;
 #[cfg(target_arch = "wasm32")]
 mod bucket;
 #[cfg(target_arch = "wasm32")]
 mod component;
+#[cfg(target_arch = "wasm32")]
+mod requests;
+#[cfg(target_arch = "wasm32")]
+mod session;

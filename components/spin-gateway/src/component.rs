@@ -1,4 +1,4 @@
-//! Bindings and mapping.
+//! Bindings and routes.
 
 #![allow(
     clippy::same_length_and_capacity,
@@ -14,134 +14,124 @@
 )]
 pub(crate) mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: ["../../wit", "../spin-capabilities/wit"],
         inline: "
             package septet:spin-gateway;
 
             world gateway {
-                import septet:capability/blob-read@0.1.0;
-                import septet:capability/blob-write@0.1.0;
                 import septet:pipeline/stage@0.1.0;
+                import septet:spin/session@0.1.0;
+                import septet:spin/identity@0.1.0;
+                import septet:spin/load-test@0.1.0;
             }
         ",
         generate_all,
     });
 }
 
-use bindings::septet::{
-    capability::{blob_read::Reader, blob_write::Writer, blobs::Error},
-    pipeline::{
-        stage,
-        types::{self, StageError},
-    },
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
 };
-use serde_json::{Value, json};
-use spin_sdk::http::{Method, Request, Response};
 
-use crate::wire::{Invocation, Outcome};
+use anyhow::Context as _;
+use bindings::septet::spin::identity;
+use septet_core::{
+    contract::Stage,
+    pipeline::{Policy, Silent, Worker},
+};
+use septet_spin_kit::{
+    identity::Identity,
+    key, keyvalue,
+    reply::{Refusal, json, reply},
+    request::path,
+    wait::wait,
+};
+use serde_json::{json, to_value};
+use spin_sdk::{
+    http::{IncomingRequest, Method, Response},
+    variables,
+};
 
-/// Bytes that cross between components at once.
-const PIECE: u32 = 1 << 20;
+use crate::composed::Composed;
+
+/// How long messages are taken. One that was begun is finished.
+const WORK: Duration = Duration::from_secs(30);
+
+/// The variable that says for how many seconds a message belongs to its call. It can't be renewed while
+/// the stage runs, and nobody else does it meanwhile; after a call that was lost it comes back when
+/// this is over. A call that takes longer may be done twice and is committed once.
+const LEASE: &str = "lease";
+
+/// What the variable may say, in seconds, and what holds where it is not granted.
+const LEASES: RangeInclusive<u64> = 5..=86_400;
+const USUAL: Duration = Duration::from_mins(5);
 
 #[spin_sdk::http_component]
-#[expect(clippy::needless_pass_by_value, reason = "as spin-sdk calls it")]
-fn handle(request: Request) -> Response {
-    let blob = request.path().rsplit_once("/blobs").map(|(_, rest)| rest);
-    match (request.method(), blob) {
-        (Method::Put, Some("")) => put(&request),
-        (Method::Get, Some(rest)) => get(rest.trim_start_matches('/')),
-        (Method::Post, None) => run(&request),
-        _ => answer(
-            405,
-            &json!({"error": "PUT /blobs, GET /blobs/<digest> or POST an invocation"}),
-        ),
-    }
+async fn handle(request: IncomingRequest) -> Response {
+    reply(answer(&request))
 }
 
-fn put(request: &Request) -> Response {
-    let media_type = request
-        .header("content-type")
-        .and_then(|value| value.as_str());
-    let stored = || {
-        let writer = Writer::create(media_type.unwrap_or("application/octet-stream"))?;
-        for piece in request.body().chunks(PIECE as usize) {
-            writer.write(piece)?;
+fn answer(request: &IncomingRequest) -> Result<Response, Refusal> {
+    key::check(request)?;
+    let identity = Identity::read(&identity::read())?;
+    let path = path(request);
+    let mut parts = path.trim_start_matches('/').splitn(2, '/');
+    let own = parts.next() == Some(identity.stage.name());
+    match (request.method(), own, parts.next()) {
+        (Method::Get, true, None) => {
+            let told = to_value(&identity).map_err(anyhow::Error::new)?;
+            Ok(json(200, &told))
         }
-        writer.finish()
-    };
-    match stored() {
-        Ok(info) => answer(
-            201,
-            &json!({"digest": info.digest, "size": info.size, "media_type": info.media_type}),
-        ),
-        Err(error) => refused(error),
-    }
-}
-
-fn get(digest: &str) -> Response {
-    let read = || {
-        let reader = Reader::open(digest)?;
-        let info = reader.info();
-        let mut bytes = Vec::new();
-        loop {
-            let piece = reader.read(bytes.len() as u64, PIECE)?;
-            if piece.is_empty() {
-                return Ok((info, bytes));
-            }
-            bytes.extend(piece);
+        (Method::Post, true, Some("work")) => {
+            let (stage, handled) = (identity.stage, work(identity)?);
+            Ok(json(200, &json!({ "stage": stage, "handled": handled })))
         }
+        _ => {
+            let stage = identity.stage;
+            let line = format!("there is only GET /{stage} and POST /{stage}/work here");
+            Err(Refusal::missing(line))
+        }
+    }
+}
+
+fn lease() -> anyhow::Result<Duration> {
+    let text = match variables::get(LEASE) {
+        Ok(text) => text,
+        Err(variables::Error::Undefined(_)) => return Ok(USUAL),
+        Err(error) => return Err(error).context("the variable 'lease' can't be read"),
     };
-    match read() {
-        Ok((info, bytes)) => Response::builder()
-            .status(200)
-            .header("content-type", info.media_type)
-            .body(bytes)
-            .build(),
-        Err(error) => refused(error),
-    }
+    let seconds = text.parse().ok().filter(|seconds| LEASES.contains(seconds));
+    let seconds = seconds.with_context(|| {
+        let (least, most) = (LEASES.start(), LEASES.end());
+        format!("the variable 'lease' must be {least} to {most} seconds")
+    })?;
+    Ok(Duration::from_secs(seconds))
 }
 
-fn run(request: &Request) -> Response {
-    let invocation: Invocation = match serde_json::from_slice(request.body()) {
-        Ok(invocation) => invocation,
-        Err(error) => return answer(400, &json!({"error": error.to_string()})),
+/// Takes messages until there are none or it is time to answer.
+fn work(identity: Identity) -> anyhow::Result<u32> {
+    let stage: Stage = identity.stage;
+    let pipeline = keyvalue::pipeline()?;
+    let executor = Arc::new(Composed::new(identity));
+    let policy = Policy {
+        lease: lease()?,
+        concurrency: 1,
+        ..Policy::default()
     };
-    match stage::run(&types::Invocation::from(invocation)) {
-        Ok(outcome) => match serde_json::to_value(Outcome::from(outcome)) {
-            Ok(outcome) => answer(200, &outcome),
-            Err(error) => answer(500, &json!({"failed": error.to_string()})),
-        },
-        Err(StageError::Rejected(reason)) => answer(422, &json!({"rejected": reason})),
-        Err(StageError::Failed(reason)) => answer(500, &json!({"failed": reason})),
-        Err(StageError::Retry(delay)) => Response::builder()
-            .status(503)
-            .header(
-                "retry-after",
-                delay.milliseconds.div_ceil(1_000).to_string(),
-            )
-            .header("content-type", "application/json")
-            .body(json!({"retry": delay.reason}).to_string())
-            .build(),
-    }
-}
-
-fn refused(error: Error) -> Response {
-    match error {
-        Error::NoSuchBlob => answer(404, &json!({"error": "no such blob"})),
-        Error::AccessDenied => answer(403, &json!({"error": "access denied by the manifest"})),
-        Error::TooLarge(most) => answer(
-            413,
-            &json!({"error": format!("a blob has at most {most} bytes")}),
-        ),
-        Error::Unavailable(reason) => answer(503, &json!({"error": reason})),
-        Error::Other(reason) => answer(500, &json!({"error": reason})),
-    }
-}
-
-fn answer(status: u16, body: &Value) -> Response {
-    Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
-        .body(body.to_string())
-        .build()
+    let worker = Worker::new(pipeline, executor, Arc::new(Silent));
+    let worker = worker.with_stages([stage]).with_policy(policy);
+    let begun = Instant::now();
+    wait(async {
+        let mut handled = 0;
+        while begun.elapsed() < WORK {
+            let Some(received) = worker.receive_of(|_| true).await? else {
+                break;
+            };
+            worker.handle(&received).await?;
+            handled += 1;
+        }
+        Ok(handled)
+    })
 }

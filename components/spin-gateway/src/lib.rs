@@ -1,19 +1,21 @@
-//! Calls a stage from HTTP on Spin. One gateway serves any stage: which one it calls was settled by
-//! whoever composed them.
+//! Does a stage's work on Spin.
 //!
-//! - `PUT …/blobs` stores the body and answers its address.
-//! - `GET …/blobs/<digest>` answers a blob.
-//! - `POST …` with an invocation as JSON (`inputs`, `parameters`, `seed`) answers the outcome: 200;
-//!   422 where the input can never work; 503 with `retry-after`; 500 for a fault.
+//! One gateway serves any stage: which one it calls was settled by whoever composed them, and is
+//! written into it. It is the host's own worker over another store: what a message asks for, the
+//! ledger, the commit and what follows from it are septet-core's.
 //!
-//! It reaches blobs through the same capabilities as the stage, so that it need not know how they
-//! are stored.
+//! - `GET /<stage>` tells what the application was composed of.
+//! - `POST /<stage>/work` takes messages from the stage's queue for as long as there are any, but not
+//!   for much longer than half a minute, and tells how many were handled.
 //!
 //! # Layout
-//! - [`wire`]: the JSON of requests and answers
-//! - [`component`]: bindings and mapping
+//! - `component`: bindings and routes
+//! - `composed`: the stage beside it, as the worker's executor
+//! - `effects`: what a call did, in the core's words
 
 #[cfg(target_arch = "wasm32")]
 mod component;
 #[cfg(target_arch = "wasm32")]
-mod wire;
+mod composed;
+#[cfg(target_arch = "wasm32")]
+mod effects;

@@ -3,11 +3,13 @@
 //! Owns names, defaults shown to the user and examples. It must not do any work.
 
 mod azure;
+mod distribution;
 mod model;
 mod new;
 pub(crate) mod options;
 mod run;
 mod serve;
+mod spin;
 mod store;
 mod transform;
 
@@ -19,10 +21,12 @@ use septet::{contract::Stage, pipeline::Percent};
 use serde::Deserialize;
 
 pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
+pub(crate) use distribution::{Pull, Push, Registry};
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use new::{Language, New, NewCommand};
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
+pub(crate) use spin::{Compose, Spin, SpinCommand};
 pub(crate) use store::{Gc, Store, StoreCommand};
 pub(crate) use transform::{Transform, TransformCommand};
 
@@ -103,7 +107,7 @@ pub(crate) enum Command {
     Models(Models),
     /// Show the schema that a model's data are held to, or accept another
     Schema(Schema),
-    /// List the stages' components; show, check or swap one, or go back
+    /// List the stages' components; show, export, check, swap, push or pull one, or go back
     Stages(Stages),
     /// Try a user's transform; add, list, show or remove one
     Transform(Transform),
@@ -117,6 +121,8 @@ pub(crate) enum Command {
     Store(Store),
     /// Behind Azure Functions: write a package to deploy, or check one
     Azure(Azure),
+    /// For Spin: compose each stage's untouched component with what it needs there
+    Spin(Spin),
     /// Show what each stage may touch, and which grants were never used
     Grants,
     /// Begin a transform or a stage of your own: a small project that builds
@@ -330,6 +336,19 @@ pub(crate) enum StagesCommand {
         #[arg(long, value_name = "TEXT", default_value = "")]
         reason: String,
     },
+    /// Write the components in force as files, STAGE.wasm, for other programs that run them
+    Export {
+        /// Only these stages [default: all seven]
+        #[arg(value_name = "STAGE")]
+        stages: Vec<Stage>,
+        /// Folder for them; made if it is missing
+        #[arg(long, value_name = "DIR", default_value = "stages")]
+        out: PathBuf,
+    },
+    /// Send a stage's component to a registry
+    Push(Push),
+    /// Fetch a component from a registry: into a file, or in the place of a stage's
+    Pull(Pull),
     /// Say which stages a component file fits, or why it fits none
     Check {
         /// The component

@@ -13,7 +13,7 @@ use super::{
     azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, new, output, predict,
     queues, runs, schema, serve,
     session::Origin,
-    shadow, stages, store, train, transforms, work,
+    shadow, spin, stages, store, train, transforms, work,
 };
 use crate::config::{self, Environment, Settings, TelemetrySettings};
 
@@ -123,6 +123,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Gc(gc) => gc::gc(&origin, &gc).await,
             Command::Store(store) => store::store(&origin, &store.command).await,
             Command::Azure(azure) => azure::azure(origin, &azure).await,
+            Command::Spin(spin) => spin::spin(&origin, &spin.command).await,
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_)
             | Command::New(_)

@@ -5,7 +5,7 @@
 //! - `session`: store, stages and settings of one command.
 //! - `azure_secrets`: what the settings only refer to, fetched from its vault.
 //! - `serve`, `work`: what goes on until it is told to stop.
-//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`, `swaps`,
+//! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`, `swaps`, `distribution`,
 //!   `transforms`, `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a
 //!   queue looked into.
 //! - `azure`: what is for Azure Functions.
@@ -27,7 +27,9 @@ mod data;
 mod dataset;
 mod demo;
 mod dispatch;
+mod distribution;
 mod drawing;
+mod export;
 mod gc;
 mod grants;
 mod init;
@@ -51,6 +53,7 @@ mod serve;
 mod session;
 mod shadow;
 mod source;
+mod spin;
 mod stages;
 mod store;
 mod summary;

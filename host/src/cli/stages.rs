@@ -13,14 +13,17 @@ use septet::{
 };
 use serde_json::{Value, json};
 
-use super::{args::StagesCommand, output, session::Origin, source, swaps};
+use super::{args::StagesCommand, distribution, export, output, session::Origin, source, swaps};
 
-/// Lists components, or shows, checks or swaps one.
+/// Lists components, or shows, exports, checks or swaps one.
 pub(crate) async fn stages(origin: &Origin, command: Option<&StagesCommand>) -> anyhow::Result<()> {
     match command {
         None => list(origin).await,
         Some(StagesCommand::Show { stage }) => show(origin, *stage).await,
         Some(StagesCommand::Check { file, stage }) => check(origin, file, *stage).await,
+        Some(StagesCommand::Export { stages, out }) => export::export(origin, stages, out).await,
+        Some(StagesCommand::Push(push)) => distribution::push(origin, push).await,
+        Some(StagesCommand::Pull(pull)) => distribution::pull(origin, pull).await,
         Some(command) => swaps::swaps(origin, command).await,
     }
 }
@@ -34,7 +37,7 @@ async fn in_force(origin: &Origin) -> anyhow::Result<Arc<InForce>> {
 }
 
 /// The program's own component of a stage, and its size.
-fn embedded(stage: Stage) -> Option<(Digest, u64)> {
+pub(super) fn embedded(stage: Stage) -> Option<(Digest, u64)> {
     let own = EMBEDDED.iter().find(|(there, _)| *there == stage);
     own.map(|(_, bytes)| (Digest::of(bytes), bytes.len() as u64))
 }

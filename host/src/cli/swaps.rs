@@ -29,7 +29,11 @@ pub(crate) async fn swaps(origin: &Origin, command: &StagesCommand) -> anyhow::R
         StagesCommand::History { stage } => history(origin, *stage).await,
         StagesCommand::Rollback { stage, reason } => rollback(origin, *stage, reason).await,
         StagesCommand::Promote { stage, reason } => promote(origin, *stage, reason).await,
-        StagesCommand::Show { .. } | StagesCommand::Check { .. } => Ok(()),
+        StagesCommand::Show { .. }
+        | StagesCommand::Export { .. }
+        | StagesCommand::Check { .. }
+        | StagesCommand::Push(_)
+        | StagesCommand::Pull(_) => Ok(()),
     }
 }
 
@@ -58,8 +62,20 @@ async fn swap(origin: &Origin, swap: &Swap) -> anyhow::Result<()> {
     let session = origin.session(Mode::Create).await?;
     let swapper = Swapper::new(session.pipeline.clone(), Arc::clone(&session.stages));
     let offer = offer(file, &swapper)?;
+    let swapped = tried(origin, &swapper, offer, swap).await;
+    let swapped = swapped.with_context(|| file.display().to_string())?;
+    told(origin, &swapped, swap, None)
+}
+
+/// Takes what is offered through all the steps.
+pub(crate) async fn tried(
+    origin: &Origin,
+    swapper: &Swapper,
+    offer: Offer,
+    swap: &Swap,
+) -> anyhow::Result<Swapped> {
     let wish = Wish {
-        who: who.clone(),
+        who: origin.environment.user.clone(),
         same_answers: swap.same_answers,
         canary: swap.canary,
         shadow: swap.shadow,
@@ -67,18 +83,23 @@ async fn swap(origin: &Origin, swap: &Swap) -> anyhow::Result<()> {
     let drawing = Drawing::new();
     let swapped = {
         let _note = drawing.waiting("trying it on calls that are known");
-        swapper.swap(stage, offer, &wish).await
+        swapper.swap(swap.stage, offer, &wish).await
     };
     drawing.finish();
-    let swapped = swapped.with_context(|| file.display().to_string())?;
-    told(origin, &swapped, swap)
+    Ok(swapped?)
 }
 
 fn offer(file: &Path, swapper: &Swapper) -> anyhow::Result<Offer> {
     Offer::of_file(file, swapper.largest())
 }
 
-fn told(origin: &Origin, swapped: &Swapped, swap: &Swap) -> anyhow::Result<()> {
+/// Tells what came of it, and where it was fetched from: an object, and lines.
+pub(crate) fn told(
+    origin: &Origin,
+    swapped: &Swapped,
+    swap: &Swap,
+    pulled: Option<(&Value, &[String])>,
+) -> anyhow::Result<()> {
     let Swapped {
         stage,
         component,
@@ -94,11 +115,11 @@ fn told(origin: &Origin, swapped: &Swapped, swap: &Swap) -> anyhow::Result<()> {
             "stage": stage, "component": component, "revision": revision, "signed": signed,
             "canary": swap.canary.map(septet::pipeline::Percent::as_f64),
             "shadow": swap.shadow.map(septet::pipeline::Percent::as_f64),
-            "report": report,
+            "report": report, "pulled": pulled.map(|(pulled, _)| pulled),
         }));
     }
     let short = component.short();
-    let mut lines = Vec::new();
+    let mut lines = pulled.map_or(Vec::new(), |(_, lines)| lines.to_vec());
     let already = if revision.is_none() { " already" } else { "" };
     match (swap.canary, swap.shadow) {
         (None, None) => lines.push(format!("{stage} is {short}{already}")),
