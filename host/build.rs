@@ -55,11 +55,12 @@ fn embed() -> Result<(), String> {
         prebuilt(&workspace.join(folder), &packages)?
     } else {
         watch(workspace, &packages);
-        guests::build(
-            workspace,
-            &target_folder(&out).join("components"),
-            &packages,
-        )?
+        let target = target_folder(&out).join("components");
+        // Two builds: what Spin's parts ask of a library must not change the bytes of a stage.
+        let (stages, spin) = packages.split_at(STAGES.len());
+        let mut components = guests::build(workspace, &target, stages)?;
+        components.extend(guests::build(workspace, &target, spin)?);
+        components
     };
 
     let (stages, spin) = components.split_at(STAGES.len());
