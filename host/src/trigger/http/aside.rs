@@ -46,10 +46,10 @@ impl Aside {
     }
 }
 
-/// How much the threads give way to the others: an eighth of a processor at worst, where all others
-/// want it all the time. With less they would hold what the others need for too long.
+/// How much the threads give way to the others: they have a seventieth of a processor at worst, where
+/// another thread wants it all the time.
 #[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+const NICE: i32 = 19;
 
 /// The slice of a thread, in nanoseconds: the least that Linux takes. It needs 6.12; earlier ones have
 /// the same slice for all.
