@@ -14,6 +14,14 @@
 //! - [`bucket`]: the key-value store
 //! - [`component`]: bindings; `session`, `blobs`, `requests`: the interfaces
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(
+        dead_code,
+        reason = "what uses it is for WebAssembly; elsewhere only its tests are built"
+    )
+)]
+
 #[cfg(any(target_arch = "wasm32", test))]
 mod call;
 #[cfg(any(target_arch = "wasm32", test))]

@@ -19,6 +19,14 @@
 //! - `stages`: the gateways, over HTTP
 //! - `view`: what there is
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(
+        dead_code,
+        reason = "what uses it is for WebAssembly; elsewhere only its tests are built"
+    )
+)]
+
 #[cfg(target_arch = "wasm32")]
 mod blobs;
 #[cfg(target_arch = "wasm32")]

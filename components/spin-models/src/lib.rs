@@ -12,6 +12,14 @@
 //! - [`slots`]: which instance holds which model
 //! - [`component`]: bindings and mapping
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(
+        dead_code,
+        reason = "what uses it is for WebAssembly; elsewhere only its tests are built"
+    )
+)]
+
 #[cfg(any(target_arch = "wasm32", test))]
 mod slots;
 

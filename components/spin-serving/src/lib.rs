@@ -13,6 +13,14 @@
 //! - `protocol`: the JSON of requests and answers
 //! - `tensor`: the tensors in it
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(
+        dead_code,
+        reason = "what uses it is for WebAssembly; elsewhere only its tests are built"
+    )
+)]
+
 #[cfg(target_arch = "wasm32")]
 mod component;
 #[cfg(target_arch = "wasm32")]

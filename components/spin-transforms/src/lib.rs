@@ -14,6 +14,14 @@
 //! - [`promise`]: what a transform says of itself, and whether it keeps it
 //! - [`component`]: bindings and mapping
 
+#![cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(
+        dead_code,
+        reason = "what uses it is for WebAssembly; elsewhere only its tests are built"
+    )
+)]
+
 #[cfg(any(target_arch = "wasm32", test))]
 mod promise;
 #[cfg(any(target_arch = "wasm32", test))]
