@@ -35,7 +35,7 @@ pub(crate) fn get(digest: &str) -> Result<Response, Refusal> {
     if held.is_none() {
         return Err(Refusal::missing(format!("there is no blob {digest}")));
     }
-    let bytes = wait(async { Ok(store.blobs.get(&digest, MOST).await?) })?;
+    let bytes = wait(async { Ok::<_, anyhow::Error>(store.blobs.get(&digest, MOST).await?) })?;
     Ok(Response::builder()
         .status(200)
         .header("content-type", "application/octet-stream")

@@ -102,7 +102,7 @@ async fn sweep() -> Result<Response, Refusal> {
             "published": recovered.published,
             "asked": recovered.asked,
             "handled": handled,
-            "active": wait(async { Ok(pipeline.recover().await?.active) })?,
+            "active": wait(async { Ok::<_, anyhow::Error>(pipeline.recover().await?.active) })?,
             "failed": failed,
         }),
     ))

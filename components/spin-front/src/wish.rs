@@ -15,7 +15,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use septet_core::{
     contract::{Artifact, Digest, ENDINGS, Stage},
     media::media_type,
@@ -61,8 +61,7 @@ impl Wish {
     pub(crate) fn read(body: &[u8]) -> Result<Self, Refusal> {
         let wish: Self = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("the body can't be read: {error}")))?;
-        wish.check()
-            .map_err(|error| Refusal::bad(error.to_string()))?;
+        wish.check().map_err(|error| bad(&error))?;
         Ok(wish)
     }
 
@@ -92,17 +91,19 @@ impl Wish {
         self,
         pipeline: &Pipeline,
         components: BTreeMap<Stage, Digest>,
-    ) -> anyhow::Result<RunRequest> {
+    ) -> Result<RunRequest, Refusal> {
         let mut sources = Vec::new();
         for part in &self.data {
             sources.push(part.source(pipeline).await?);
         }
-        let asked: ModelRef = self.model.parse()?;
+        let asked: ModelRef = self.model.parse().map_err(|error| bad(&error))?;
         let mut transforms = self.transforms;
         let model = if self.kind == RunKind::Train {
             None
         } else {
-            let version = pipeline.registry().resolve(&asked).await?;
+            let state = pipeline.registry().state(&asked.name).await?;
+            let version = state.find(&asked.selector).cloned();
+            let version = version.map_err(|error| Refusal::missing(format!("{error:#}")))?;
             transforms = version.pinned.transforms();
             Some(PinnedModel {
                 name: asked.name.clone(),
@@ -110,7 +111,7 @@ impl Wish {
                 version: version.pinned,
             })
         };
-        Ok(RunRequest {
+        let request = RunRequest {
             kind: self.kind,
             name: asked.name,
             sources,
@@ -124,8 +125,14 @@ impl Wish {
             declared: None,
             pinned: Pinned::default(),
             trace: None,
-        })
+        };
+        request.complete().map_err(|error| bad(&error))
     }
+}
+
+/// The request is wrong.
+fn bad(error: &anyhow::Error) -> Refusal {
+    Refusal::bad(format!("{error:#}"))
 }
 
 impl Part {
@@ -160,14 +167,14 @@ impl Part {
         Ok(media_type(name).to_owned())
     }
 
-    async fn source(&self, pipeline: &Pipeline) -> anyhow::Result<Source> {
+    async fn source(&self, pipeline: &Pipeline) -> Result<Source, Refusal> {
         let size = pipeline.store().blobs.touch(&self.digest).await?;
-        let size = size.with_context(|| {
-            format!(
+        let size = size.ok_or_else(|| {
+            Refusal::bad(format!(
                 "the bytes of '{}' ({}) are not in the store: PUT them to /blobs first",
                 self.name,
                 self.digest.short()
-            )
+            ))
         })?;
         Ok(Source {
             label: self.name.clone(),
@@ -175,7 +182,7 @@ impl Part {
                 name: "source".to_owned(),
                 digest: self.digest,
                 size,
-                media_type: self.media_type()?,
+                media_type: self.media_type().map_err(|error| bad(&error))?,
             },
         })
     }

@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 
 /// Runs `future` to its end.
-pub fn wait<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub fn wait<T, E: From<anyhow::Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -35,7 +35,7 @@ pub struct Watched<'a> {
 }
 
 /// The other half of a compare-and-swap.
-pub trait Swap {
+pub trait Swap: Send {
     /// Writes `value` if nobody has written meanwhile. `false` (`cas-failed`) may be untrue: on
     /// Redis it is the only answer, and elsewhere it also stands for an answer that was lost.
     fn swap(self: Box<Self>, value: &[u8]) -> anyhow::Result<bool>;

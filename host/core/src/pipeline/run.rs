@@ -134,8 +134,9 @@ pub struct Pinned {
 impl RunRequest {
     /// Checks the request and fills in what the host knows: the model and alias for evaluate and
     /// deploy, the transforms for preprocess, the model's own infer component, and the format
-    /// that monitor reads.
-    pub(super) fn complete(mut self) -> anyhow::Result<Self> {
+    /// that monitor reads. Whoever starts a run does so, too; a trigger that must tell a wrong
+    /// request from a store that fails does so before.
+    pub fn complete(mut self) -> anyhow::Result<Self> {
         check_model(&self.name)?;
         ensure!(!self.sources.is_empty(), "a run needs data: name a file");
         ensure!(
