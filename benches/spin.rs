@@ -49,7 +49,7 @@ mod serve {
     pub(crate) use super::client;
 }
 
-use spin::{App, Project};
+use spin::{App, Asked as _, Project};
 
 /// How long each host is measured with as many clients, in slices that take turns: what else the
 /// machine does then meets both.

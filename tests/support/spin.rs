@@ -115,6 +115,60 @@ impl Project {
     }
 }
 
+/// An application that answers, on Spin or where its interfaces are.
+pub(crate) trait Asked {
+    /// Where.
+    fn address(&self) -> SocketAddr;
+
+    /// What it wrote.
+    fn log(&self) -> String;
+
+    /// Asks it.
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        whole(Client(self.address()).send(method, path, headers, body))
+    }
+
+    /// What is at a path.
+    fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// Sends JSON.
+    fn post(&self, path: &str, body: &Value) -> Reply {
+        let json = [("content-type", "application/json")];
+        self.send("POST", path, &json, body.to_string().as_bytes())
+    }
+
+    /// Stores bytes.
+    fn put(&self, path: &str, media_type: &str, bytes: &[u8]) -> Reply {
+        self.send("PUT", path, &[("content-type", media_type)], bytes)
+    }
+
+    /// Asks again until `done` finds what it waits for in the answer.
+    #[track_caller]
+    fn until(&self, path: &str, most: Duration, done: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + most;
+        loop {
+            let told = self.get(path).json(200);
+            if done(&told) {
+                return told;
+            }
+            assert!(Instant::now() < until, "{path}: {told}\n{}", self.log());
+            thread::sleep(LOOK);
+        }
+    }
+}
+
+impl Asked for App {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
+
 /// `spin up`, ended with all its processes when the value goes.
 pub(crate) struct App {
     process: Child,
@@ -134,21 +188,6 @@ impl App {
         }
     }
 
-    /// What it wrote.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// What is at a path.
-    pub(crate) fn get(&self, path: &str) -> Reply {
-        whole(Client(self.address).get(path))
-    }
-
-    /// Sends JSON.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Reply {
-        whole(Client(self.address).post(path, body))
-    }
-
     /// Sends JSON and does not wait for an answer: it is given up with the value.
     pub(crate) fn begin(&self, path: &str, body: &Value) -> TcpStream {
         let body = body.to_string();
@@ -158,26 +197,6 @@ impl App {
         let mut stream = client.connect();
         stream.write_all(&request).unwrap();
         stream
-    }
-
-    /// Stores bytes.
-    pub(crate) fn put(&self, path: &str, media_type: &str, bytes: &[u8]) -> Reply {
-        let headers = [("content-type", media_type)];
-        whole(Client(self.address).send("PUT", path, &headers, bytes))
-    }
-
-    /// Asks again until `done` finds what it waits for in the answer.
-    #[track_caller]
-    pub(crate) fn until(&self, path: &str, most: Duration, done: impl Fn(&Value) -> bool) -> Value {
-        let until = Instant::now() + most;
-        loop {
-            let told = self.get(path).json(200);
-            if done(&told) {
-                return told;
-            }
-            assert!(Instant::now() < until, "{path}: {told}\n{}", self.log());
-            thread::sleep(LOOK);
-        }
     }
 
     /// Ends it as a power cut would: the command, and the trigger that it started.

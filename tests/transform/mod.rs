@@ -10,3 +10,5 @@ mod admission;
 mod names;
 mod project;
 mod templates;
+
+pub(crate) use names::rows;

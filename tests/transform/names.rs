@@ -10,14 +10,18 @@ use crate::{
 };
 
 /// Rows whose class depends on `x`.
-fn data(here: &Workplace) {
+pub(crate) fn rows() -> String {
     let mut text = "x,other,y\n".to_owned();
     for row in 0..240 {
         let x = f64::from(row * 37 % 101) / 10.0 + 0.25;
         let class = if x > 5.0 { "yes" } else { "no" };
         writeln!(text, "{x},{}.5,{class}", row % 7).unwrap();
     }
-    here.write("data.csv", text);
+    text
+}
+
+fn data(here: &Workplace) {
+    here.write("data.csv", rows());
     here.write("double.wasm", guest("transform"));
     here.write("chain.wasm", guest("chain"));
 }
