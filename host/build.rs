@@ -50,6 +50,7 @@ fn embed() -> Result<(), String> {
     let stages = STAGES.map(|stage| format!("septet-{}", stage.to_lowercase()));
     let packages: Vec<&str> = stages.iter().map(String::as_str).chain(SPIN).collect();
 
+    write_helper(workspace, &out)?;
     println!("cargo::rerun-if-env-changed=SEPTET_COMPONENTS");
     let components = if let Some(folder) = env::var_os("SEPTET_COMPONENTS") {
         prebuilt(&workspace.join(folder), &packages)?
@@ -69,6 +70,34 @@ fn embed() -> Result<(), String> {
     // As a literal of Rust: quoted and escaped.
     let keys = SPIN.map(|package| format!("{package:?}"));
     write_table(&out, "spin", &keys, spin)
+}
+
+/// Writes the table of the files of the Python package, by where an external stage finds them.
+fn write_helper(workspace: &Path, out: &Path) -> Result<(), String> {
+    let folder = workspace.join("python/septet");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let wrong = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(wrong)? {
+        let name = entry.map_err(wrong)?.file_name();
+        let name = name.to_string_lossy().into_owned();
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "py")
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let mut table = "[".to_owned();
+    for name in names {
+        let (place, file) = (format!("septet/{name}"), folder.join(&name));
+        let file = file.display().to_string();
+        let _ = write!(table, "({place:?}, include_str!({file:?})),");
+    }
+    table.push(']');
+    let place = out.join("helper.rs");
+    fs::write(&place, table).map_err(|error| format!("{}: {error}", place.display()))
 }
 
 /// Writes components and the table of them: an array of pairs, as an expression of Rust.

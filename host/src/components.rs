@@ -4,13 +4,25 @@
 //! Bytes only: it must not compile or run them. Their native code is made on first use, by the
 //! catalog.
 
-use crate::contract::Stage;
+use std::sync::OnceLock;
+
+use crate::contract::{Digest, Stage};
 
 /// Each stage's component, in the order of [`Stage::ALL`].
 pub const EMBEDDED: [(Stage, &[u8]); 7] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// What the stages' components are composed with on Spin, by package.
 pub const SPIN: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/spin.rs"));
+
+/// The digest and the size of a stage's component, computed once.
+pub fn builtin(stage: Stage) -> Option<(Digest, u64)> {
+    static KNOWN: [OnceLock<Digest>; 7] = [const { OnceLock::new() }; 7];
+    let all = EMBEDDED.iter().zip(&KNOWN);
+    let mut all = all.filter(|((there, _), _)| *there == stage);
+    let ((_, bytes), known) = all.next()?;
+    let digest = known.get_or_init(|| Digest::of(bytes));
+    Some((*digest, bytes.len() as u64))
+}
 
 #[cfg(test)]
 mod tests {
@@ -21,6 +33,8 @@ mod tests {
         assert_eq!(EMBEDDED.map(|(stage, _)| stage), Stage::ALL);
         for (stage, bytes) in EMBEDDED {
             assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{stage}");
+            let own = (Digest::of(bytes), bytes.len() as u64);
+            assert_eq!(builtin(stage), Some(own));
         }
         for (package, bytes) in SPIN {
             assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{package}");

@@ -6,10 +6,12 @@ pub(crate) mod azure;
 mod azure_handler;
 mod canary;
 mod containers;
+mod external;
 pub(crate) mod files;
 mod http;
 pub(crate) mod key;
 mod registry;
+mod shadow;
 mod swap;
 mod telemetry;
 pub(crate) mod triggers;
@@ -23,7 +25,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use septet::{contract::Stage, stage::Limits};
+use septet::{contract::Stage, external::Externals, stage::Limits};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -34,8 +36,10 @@ use self::{
 pub(crate) use azure_handler::{Host, settings_file};
 pub(crate) use canary::CanarySettings;
 pub(crate) use containers::rules as containers;
+pub(crate) use external::{Beside, DoorSection, ExternalSection};
 pub(crate) use http::HttpSection;
 pub(crate) use registry::credentials;
+pub(crate) use shadow::ShadowSettings;
 pub(crate) use swap::SwapSettings;
 pub(crate) use telemetry::TelemetrySettings;
 pub(crate) use trust::TrustSettings;
@@ -71,6 +75,8 @@ pub(crate) struct Settings {
     pub(crate) preprocess: PreprocessSettings,
     pub(crate) train: TrainSettings,
     pub(crate) evaluate: EvaluateSettings,
+    pub(crate) deploy: PlainSettings,
+    pub(crate) infer: PlainSettings,
     pub(crate) monitor: MonitorSettings,
     pub(crate) encryption: EncryptionSettings,
     /// Folders whose files become runs.
@@ -89,10 +95,17 @@ pub(crate) struct Settings {
     pub(crate) swap: SwapSettings,
     /// How the queues are worked off.
     pub(crate) work: WorkSettings,
+    /// Where external stages fetch and put artifacts.
+    pub(crate) external: DoorSection,
     /// When a component that is tried is rolled back.
     pub(crate) canary: CanarySettings,
+    /// What counts as the same answer of a shadow.
+    pub(crate) shadow: ShadowSettings,
     /// What one call may take.
     pub(crate) limits: Limits,
+    /// The folder of the file, which paths in it are meant from.
+    #[serde(skip)]
+    pub(crate) folder_of_file: PathBuf,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -111,6 +124,8 @@ pub(crate) struct IngestSettings {
     pub(crate) delimiter: Option<String>,
     pub(crate) format: Option<String>,
     pub(crate) schema: Option<PathBuf>,
+    pub(crate) external: Option<ExternalSection>,
+    pub(crate) shadow: Option<Beside>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -131,6 +146,8 @@ pub(crate) struct PreprocessSettings {
     pub(crate) numbers: BTreeMap<String, Value>,
     pub(crate) categories: BTreeMap<String, Value>,
     pub(crate) columns: BTreeMap<String, Value>,
+    pub(crate) external: Option<ExternalSection>,
+    pub(crate) shadow: Option<Beside>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -141,6 +158,8 @@ pub(crate) struct TrainSettings {
     pub(crate) threshold: Option<f64>,
     pub(crate) folds: Option<u64>,
     pub(crate) parameters: BTreeMap<String, Value>,
+    pub(crate) external: Option<ExternalSection>,
+    pub(crate) shadow: Option<Beside>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -150,6 +169,16 @@ pub(crate) struct EvaluateSettings {
     pub(crate) policy: Option<String>,
     pub(crate) slice: Option<String>,
     pub(crate) resamples: Option<u64>,
+    pub(crate) external: Option<ExternalSection>,
+    pub(crate) shadow: Option<Beside>,
+}
+
+/// A stage whose only settings say who does its work.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct PlainSettings {
+    pub(crate) external: Option<ExternalSection>,
+    pub(crate) shadow: Option<Beside>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -157,6 +186,8 @@ pub(crate) struct EvaluateSettings {
 pub(crate) struct MonitorSettings {
     pub(crate) threshold: Option<f64>,
     pub(crate) min_rows: Option<u64>,
+    pub(crate) external: Option<ExternalSection>,
+    pub(crate) shadow: Option<Beside>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -205,7 +236,41 @@ impl Settings {
         settings.ingest.schema = schema.map(|schema| folder.join(schema));
         settings.swap.rebase(&folder);
         triggers::rebase(&mut settings.folder, &mut settings.timer, &folder);
+        settings.folder_of_file = folder;
         Ok(settings)
+    }
+
+    /// The external stages, their files read now.
+    pub(crate) fn externals(&self) -> anyhow::Result<Externals> {
+        let sections = [
+            (Stage::Ingest, &self.ingest.external),
+            (Stage::Preprocess, &self.preprocess.external),
+            (Stage::Train, &self.train.external),
+            (Stage::Evaluate, &self.evaluate.external),
+            (Stage::Deploy, &self.deploy.external),
+            (Stage::Infer, &self.infer.external),
+            (Stage::Monitor, &self.monitor.external),
+        ];
+        let sections = sections
+            .into_iter()
+            .filter_map(|(stage, section)| Some((stage, section.as_ref()?)));
+        external::externals(sections, &self.external, &self.folder_of_file)
+    }
+
+    /// What is given copies of the calls of which stages.
+    pub(crate) fn shadows(&self) -> impl Iterator<Item = (Stage, Beside)> {
+        let shadows = [
+            (Stage::Ingest, self.ingest.shadow),
+            (Stage::Preprocess, self.preprocess.shadow),
+            (Stage::Train, self.train.shadow),
+            (Stage::Evaluate, self.evaluate.shadow),
+            (Stage::Deploy, self.deploy.shadow),
+            (Stage::Infer, self.infer.shadow),
+            (Stage::Monitor, self.monitor.shadow),
+        ];
+        shadows
+            .into_iter()
+            .filter_map(|(stage, shadow)| Some((stage, shadow?)))
     }
 }
 

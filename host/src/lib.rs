@@ -5,8 +5,10 @@
 pub mod capability;
 pub mod components;
 pub mod distribution;
+pub mod external;
 pub mod package;
 pub mod secret;
+mod shadow;
 pub mod stage;
 pub mod store;
 pub mod swap;

@@ -19,6 +19,7 @@ mod bicep;
 mod commands;
 mod durable;
 mod emulator;
+mod external;
 mod handed;
 #[allow(
     clippy::needless_pass_by_value,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The interpreter that has the service's own clients; none where Python's registry is out of reach.
-fn python() -> Option<&'static PathBuf> {
+pub(super) fn python() -> Option<&'static PathBuf> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     let python = PYTHON.get_or_init(|| {
         let folder = installed("azure-python", "azure", &["requirements.txt"], venv);

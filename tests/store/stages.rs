@@ -230,7 +230,7 @@ impl Executor for Stages {
         self.run(&call).await
     }
 
-    fn grants(&self, _: Stage) -> String {
+    fn grants(&self, _: &Call) -> String {
         self.account.grants.lock().unwrap().clone()
     }
 }

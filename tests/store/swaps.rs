@@ -18,6 +18,7 @@ use super::{
 /// A component whose bytes are in the store.
 async fn admitted(store: &Store, bytes: &[u8]) -> Admitted {
     Admitted {
+        wished: None,
         component: store.blobs.put(bytes).await.unwrap(),
         size: bytes.len() as u64,
         signature: None,

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// All guests: a file each in `tests/fixtures/guests/examples`.
-pub(crate) const GUESTS: [&str; 11] = [
+pub(crate) const GUESTS: [&str; 12] = [
     "adapter",
     "chain",
     "deploy",
@@ -21,6 +21,7 @@ pub(crate) const GUESTS: [&str; 11] = [
     "shim",
     "train",
     "transform",
+    "unlike",
 ];
 
 /// What a nested cargo may see: a host's RUSTFLAGS or clippy's wrapper must not reach a guest.

@@ -95,6 +95,10 @@ fn a_shadow_answers_beside_and_its_differences_are_told() {
         (&compared["different"], &compared["failed"]),
         (&0.into(), &0.into())
     );
+    assert_eq!(compared["in_a_row"], 1);
+    let promote = server.send("POST", "/api/stages/infer/promote", b"");
+    let line = promote.error(409);
+    assert!(line.contains("1 of the 3 matches in a row"), "{line}");
     server
         .send("POST", "/api/stages/infer/rollback", b"")
         .json(200);

@@ -147,7 +147,7 @@ impl Executor for Composed {
         effects::executed(&call, (answer, did), &self.limits, begun.elapsed())
     }
 
-    fn grants(&self, stage: Stage) -> String {
-        json!({ "host": "spin", "labels": stage.labels() }).to_string()
+    fn grants(&self, call: &Call) -> String {
+        json!({ "host": "spin", "labels": call.stage.labels() }).to_string()
     }
 }

@@ -15,6 +15,7 @@ pub fn media_type(path: &Path) -> &'static str {
         "jsonl" | "ndjson" => "application/x-ndjson",
         "parquet" => "application/vnd.apache.parquet",
         "septet" => "application/vnd.septet.model-bundle",
+        "onnx" => "application/onnx",
         _ => "application/octet-stream",
     }
 }
@@ -29,6 +30,7 @@ pub fn ending(media_type: &str) -> &'static str {
         "application/vnd.apache.parquet" => "parquet",
         "text/markdown" => "md",
         "application/vnd.septet.model-bundle" => "septet",
+        "application/onnx" => "onnx",
         _ => "bin",
     }
 }
@@ -39,7 +41,7 @@ mod tests {
 
     #[test]
     fn media_types_and_endings_agree() {
-        for ending_of in ["csv", "arrow", "json", "jsonl", "parquet", "septet"] {
+        for ending_of in ["csv", "arrow", "json", "jsonl", "parquet", "septet", "onnx"] {
             assert_eq!(
                 ending(media_type(Path::new(&format!("x.{ending_of}")))),
                 ending_of

@@ -105,7 +105,8 @@ impl Lines {
         let message = clean(message, self.longest);
         let bytes = message.len() as u64;
         if self.left == 0 || bytes > self.bytes_left {
-            if self.dropped == 0 {
+            // Of one that may say nothing at all, nothing is said either.
+            if self.dropped == 0 && self.written > 0 {
                 self.emit(Level::Warn, "further log lines are dropped");
             }
             self.dropped += 1;

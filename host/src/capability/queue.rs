@@ -25,7 +25,7 @@ impl Outbox {
         std::mem::take(&mut self.messages)
     }
 
-    pub(super) fn accept(
+    pub(crate) fn accept(
         &mut self,
         label: String,
         body: Vec<u8>,

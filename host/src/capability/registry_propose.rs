@@ -25,7 +25,7 @@ impl Proposals {
         std::mem::take(&mut self.accepted)
     }
 
-    pub(super) fn accept(
+    pub(crate) fn accept(
         &mut self,
         proposal: Proposal,
         scope: &Scope,

@@ -7,6 +7,7 @@ mod distribution;
 mod model;
 mod new;
 pub(crate) mod options;
+mod queues;
 mod run;
 mod serve;
 mod spin;
@@ -24,6 +25,7 @@ pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
 pub(crate) use distribution::{Pull, Push, Registry};
 pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use new::{Language, New, NewCommand};
+pub(crate) use queues::QueuesCommand;
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
 pub(crate) use spin::{Compose, Spin, SpinCommand};
@@ -328,14 +330,7 @@ pub(crate) enum StagesCommand {
         reason: String,
     },
     /// Put a stage's canary into force, or where there is none its shadow
-    Promote {
-        /// ingest, preprocess, train, evaluate, deploy, infer or monitor
-        #[arg(value_name = "STAGE")]
-        stage: Stage,
-        /// Why, for the history
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        reason: String,
-    },
+    Promote(Promote),
     /// Write the components in force as files, STAGE.wasm, for other programs that run them
     Export {
         /// Only these stages [default: all seven]
@@ -386,9 +381,30 @@ pub(crate) struct Swap {
     /// Do not put it into force, but give it copies of this share of the calls
     #[arg(long, value_name = "PERCENT")]
     pub(crate) shadow: Option<Percent>,
-    /// Go back to the component that is built in; for infer, to each model's own
-    #[arg(long, conflicts_with_all = ["file", "same_answers", "canary", "shadow"])]
+    /// Go back to the component that is built in; for infer, to each model's own. With --shadow, give
+    /// that one copies of all calls
+    #[arg(long, conflicts_with_all = ["file", "same_answers", "canary"])]
     pub(crate) builtin: bool,
+}
+
+/// `septet stages promote`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A shadow comes into force when it has answered the last calls as what is in force has: see
+`septet shadow report STAGE`. A canary comes into force when you say so.")]
+pub(crate) struct Promote {
+    /// ingest, preprocess, train, evaluate, deploy, infer or monitor
+    #[arg(value_name = "STAGE")]
+    pub(crate) stage: Stage,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+    /// Matches in a row that a shadow needs [default: 3, or as in septet.toml]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(crate) matches: Option<u64>,
+    /// Promote a shadow whatever it has answered; it takes a reason
+    #[arg(long, requires = "reason")]
+    pub(crate) force: bool,
 }
 
 /// `septet shadow`.
@@ -406,7 +422,17 @@ pub(crate) enum ShadowCommand {
         /// ingest, preprocess, train, evaluate, deploy, infer or monitor
         #[arg(value_name = "STAGE")]
         stage: Stage,
+        /// Say of each column whether it would be alike within this tolerance
+        #[arg(long, value_name = "NUMBER", value_parser = tolerance)]
+        tolerance: Option<f64>,
     },
+}
+
+/// A tolerance: a number from 0 on.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "give a number from 0 on, as 1e-6".to_owned())
 }
 
 /// `septet queues`.
@@ -414,44 +440,6 @@ pub(crate) enum ShadowCommand {
 pub(crate) struct Queues {
     #[command(subcommand)]
     pub(crate) command: Option<QueuesCommand>,
-}
-
-/// What to do with queues.
-#[derive(Debug, Subcommand)]
-pub(crate) enum QueuesCommand {
-    /// List queues and how many messages each holds; so does `septet queues` alone
-    List,
-    /// Show a queue's oldest messages and leave them there
-    Peek {
-        /// As `septet queues` lists it: train, train-poison, alerts, …
-        #[arg(value_name = "QUEUE")]
-        queue: String,
-        /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
-        limit: u16,
-    },
-    /// Take poison messages back into their runs and work them off
-    Replay {
-        /// A poison queue: train-poison, …
-        #[arg(value_name = "QUEUE")]
-        queue: String,
-        /// Only the message with this identifier
-        #[arg(long, value_name = "ID")]
-        id: Option<String>,
-        /// Only put them back: a running server or `septet work` does the rest
-        #[arg(long)]
-        detach: bool,
-    },
-    /// Delete messages that nobody needs any more: alerts, or what came to nothing
-    #[command(alias = "remove")]
-    Purge {
-        /// Any queue but a stage's own
-        #[arg(value_name = "QUEUE")]
-        queue: String,
-        /// Only the message with this identifier
-        #[arg(long, value_name = "ID")]
-        id: Option<String>,
-    },
 }
 
 /// `septet init`.

@@ -104,7 +104,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
         .context("the runtime can't be started")?;
     let done = runtime.block_on(async {
         match command {
-            Command::Demo(demo) => demo::demo(origin, &demo).await,
+            Command::Demo(demo) => Box::pin(demo::demo(origin, &demo)).await,
             Command::Run(run) => train::run(&origin, &run).await,
             Command::Predict(predict) => predict::predict(&origin, &predict).await,
             Command::Monitor(monitor) => monitor::monitor(&origin, &monitor).await,

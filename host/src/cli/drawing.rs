@@ -118,6 +118,13 @@ impl Observer for Drawing {
         );
     }
 
+    fn mirroring(&self, copies: usize) {
+        let plural = if copies == 1 { "y" } else { "ies" };
+        let line = format!("  … waiting for {copies} cop{plural} of calls that a shadow is given");
+        // Where nothing is drawn, this says nothing either.
+        let _written = self.bars.println(line);
+    }
+
     fn refused(&self, queue: &str, reason: &str) {
         tracing::warn!("queue {queue}: a message was set aside: {reason}");
     }

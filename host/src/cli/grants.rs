@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use septet::{contract::Stage, stage::Capability};
 use serde_json::json;
 
-use super::{output, session::Origin};
+use super::{output, session::Origin, stages, swaps};
 
 /// What a grant reaches, in words: every scope comes from the invocation.
 const fn scope(capability: Capability) -> &'static str {
@@ -26,12 +26,17 @@ const fn scope(capability: Capability) -> &'static str {
 pub(crate) async fn grants(origin: &Origin) -> anyhow::Result<()> {
     let grants = origin.grants()?;
     // Where there is no store, nothing was used yet.
-    let there = origin.account().is_some() || origin.store().join("septet.db").exists();
-    let usage = if there {
-        Some(origin.existing().await?.usage().await?)
-    } else {
-        None
+    let pipeline = swaps::existing(origin).await?;
+    let usage = match &pipeline {
+        Some(pipeline) => Some(pipeline.usage().await?),
+        None => None,
     };
+    let in_force = match &pipeline {
+        Some(pipeline) => pipeline.swaps().all().await?,
+        None => std::sync::Arc::default(),
+    };
+    let externals = origin.settings.externals()?;
+    let external = |stage: Stage| stages::external(&externals, &in_force.stage(stage));
     let none = BTreeMap::new();
     let used = |stage: Stage, capability: Capability| {
         let counts = usage
@@ -62,13 +67,27 @@ pub(crate) async fn grants(origin: &Origin) -> anyhow::Result<()> {
                         })
                     })
                     .collect();
-                json!({ "stage": stage, "grants": grants })
+                match external(stage) {
+                    None => json!({ "stage": stage, "grants": grants }),
+                    Some(external) => json!({
+                        "stage": stage, "external": external.shown(), "sandboxed": false,
+                    }),
+                }
             })
             .collect();
         return output::json(&json!({ "stages": stages }));
     }
     let mut rows = Vec::new();
     for stage in Stage::ALL {
+        if let Some(external) = external(stage) {
+            rows.push(vec![
+                stage.to_string(),
+                "external".to_owned(),
+                format!("not sandboxed: {}", output::harmless(&external.shown())),
+                "–".to_owned(),
+            ]);
+            continue;
+        }
         for (at, capability) in grants.of(stage).iter().enumerate() {
             let calls = match (&usage, used(stage, *capability)) {
                 (None, _) => "–".to_owned(),

@@ -54,6 +54,10 @@ const FIGURES: [&str; 8] = [
 
 /// The report as it is read: the columns that drifted most come first.
 pub(crate) fn text(drift: &Map<String, Value>) -> String {
+    if !drift.contains_key("columns") {
+        // Of an external monitor, which says it in its own way.
+        return serde_json::to_string_pretty(drift).unwrap_or_default();
+    }
     let list = |key: &str| drift.get(key).and_then(Value::as_array);
     let rows = drift.get("rows").and_then(Value::as_u64).unwrap_or(0);
     let mut columns: Vec<&Value> = list("columns").into_iter().flatten().collect();

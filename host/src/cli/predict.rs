@@ -38,10 +38,10 @@ pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Resul
         .as_ref()
         .map(|model| (model.name.clone(), model.version.number));
     let state = session.complete(request, drawing).await?;
+    // An external infer need not count them.
     let rows = summary::metrics(&state, Stage::Infer)
         .get("rows")
-        .copied()
-        .unwrap_or(0.0) as u64;
+        .map(|rows| *rows as u64);
     let output = state.output(Stage::Infer, "predictions");
     let output = output.context("infer made no predictions")?;
     let blobs = session.pipeline.store().blobs.as_ref();
@@ -67,7 +67,8 @@ pub(crate) async fn predict(origin: &Origin, predict: &Predict) -> anyhow::Resul
     } else {
         let shown = path.display();
         output::text_line(&format!(
-            "{rows} rows predicted by {name}@{version}: {shown}"
+            "{}predicted by {name}@{version}: {shown}",
+            rows.map(|rows| format!("{rows} rows ")).unwrap_or_default()
         ))
     }
 }

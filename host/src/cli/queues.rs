@@ -1,10 +1,12 @@
 //! `septet queues`: work that waits, and work that came to nothing.
 
+use std::{fs::File, io::Read as _, path::Path, time::Duration};
+
 use anyhow::{Context as _, ensure};
 use septet::{
     contract::Stage,
     pipeline::{Pipeline, Replayed, Status},
-    store::Mode,
+    store::{Mode, check_queue},
 };
 use serde_json::json;
 
@@ -25,6 +27,12 @@ pub(crate) async fn queues(origin: &Origin, command: Option<&QueuesCommand>) -> 
         Some(QueuesCommand::Peek { queue, limit }) => {
             let pipeline = origin.existing().await?;
             messages::peek(origin, &pipeline, queue, usize::from(*limit)).await
+        }
+        Some(QueuesCommand::Fetch { queue }) => {
+            fetch(origin, &origin.existing().await?, queue).await
+        }
+        Some(QueuesCommand::Post { queue, file }) => {
+            post(origin, &origin.existing().await?, queue, file).await
         }
         Some(QueuesCommand::Replay { queue, id, detach }) => {
             replay(origin, queue, id.as_deref(), *detach).await
@@ -55,6 +63,67 @@ async fn list(origin: &Origin, pipeline: &Pipeline) -> anyhow::Result<()> {
         &["messages"],
         rows.collect(),
     ))
+}
+
+/// How long a message is ours while it is printed.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Bytes of a message.
+const MAX_TEXT: u64 = 48 << 10;
+
+/// A stage's own messages are work, and poison messages go back by `replay`.
+fn check_foreign(queue: &str) -> anyhow::Result<()> {
+    let stage = queue.strip_suffix("-poison").unwrap_or(queue);
+    ensure!(
+        stage.parse::<Stage>().is_err(),
+        "the messages of '{queue}' are the pipeline's own: `septet queues peek {queue}` shows them"
+    );
+    check_queue(queue)
+}
+
+async fn fetch(origin: &Origin, pipeline: &Pipeline, queue: &str) -> anyhow::Result<()> {
+    check_foreign(queue)?;
+    let queues = &pipeline.store().queues;
+    let Some(mail) = queues.fetch(queue, LEASE).await? else {
+        ensure!(!origin.global.json, "the queue {queue} is empty");
+        return Ok(());
+    };
+    // Printed before it is deleted: where that fails it is there again when the lease is over.
+    if origin.global.json {
+        output::json(&json!({ "queue": queue, "text": mail.text }))?;
+    } else {
+        output::text_line(&output::harmless(&mail.text))?;
+    }
+    queues.discard(&mail).await?;
+    Ok(())
+}
+
+async fn post(
+    origin: &Origin,
+    pipeline: &Pipeline,
+    queue: &str,
+    file: &Path,
+) -> anyhow::Result<()> {
+    check_foreign(queue)?;
+    let shown = file.display();
+    let read = || -> std::io::Result<String> {
+        let mut text = String::new();
+        File::open(file)?
+            .take(MAX_TEXT + 1)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().with_context(|| format!("{shown} can't be read as a text"))?;
+    ensure!(
+        text.len() as u64 <= MAX_TEXT,
+        "{shown} has more than {MAX_TEXT} bytes, which no message may have"
+    );
+    let id = uuid::Uuid::now_v7().to_string();
+    pipeline.store().queues.post(queue, &id, &text).await?;
+    if origin.global.json {
+        return output::json(&json!({ "queue": queue, "posted": text.len() }));
+    }
+    output::text_line(&format!("{} bytes were put into {queue}", text.len()))
 }
 
 async fn purge(

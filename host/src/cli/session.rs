@@ -7,18 +7,19 @@ use std::{
 
 use anyhow::Context as _;
 use septet::{
-    components::EMBEDDED,
+    components::{EMBEDDED, builtin},
     contract::{Digest, Stage},
-    pipeline::{Pipeline, RunRequest, RunState, Status, Traces},
+    external::{External, Externals},
+    pipeline::{Own, Pipeline, RunRequest, RunState, Stand, Standing, Status, Traces},
     stage::{Capability, Compiler, Grants, Shipped, StageExecutor},
     store::{Access, Local, Mode, Store, azure::Azure},
-    swap::beside,
+    swap::{self, beside},
     trigger::Once,
     trust::{Signed, Trust},
 };
 
 use super::{args::Global, azure_store, drawing::Drawing};
-use crate::config::{self, Environment, Settings, azure};
+use crate::config::{self, Beside, Environment, Settings, azure};
 
 /// Where a command's words come from: flags, settings, environment, in this order of weight.
 pub(crate) struct Origin {
@@ -69,11 +70,25 @@ impl Origin {
     fn pipeline(&self, store: Store) -> anyhow::Result<Pipeline> {
         let pipeline = Pipeline::new(store).trusting(self.trust()?);
         let pipeline = pipeline.judging(self.settings.canary.bounds()?);
+        let key = self.settings.preprocess.key.clone();
+        let pipeline = pipeline.comparing(self.settings.shadow.tolerance(key)?);
+        // What is built in came with the program, and needs no signature.
+        let own =
+            Own::new(|stage, component| builtin(stage).is_some_and(|(own, _)| own == *component));
+        let pipeline = pipeline.owning(own);
         Ok(pipeline.traced(Arc::clone(&self.traces)))
     }
 
     /// The stages of this process over `store`.
     pub(crate) fn stages(&self, store: &Store) -> anyhow::Result<Arc<StageExecutor>> {
+        self.stages_with(store, Externals::default())
+    }
+
+    fn stages_with(
+        &self,
+        store: &Store,
+        externals: Externals,
+    ) -> anyhow::Result<Arc<StageExecutor>> {
         let limits = self.settings.limits.clone();
         let cache = self.environment.cache.as_deref();
         let blobs = Arc::clone(&store.blobs);
@@ -83,7 +98,8 @@ impl Origin {
         let stages = StageExecutor::with_shipped(&EMBEDDED, native, limits, self.grants()?, blobs)?;
         // Components of others are compiled in a process of their own, which is this program.
         let compiler = Compiler::process(config::itself()?);
-        Ok(Arc::new(stages.with_compiler(compiler)))
+        let stages = stages.with_compiler(compiler);
+        Ok(Arc::new(stages.with_externals(externals)))
     }
 
     /// The connection of the store's account; none where the store is in a folder.
@@ -124,15 +140,47 @@ impl Origin {
     /// Store and stages.
     pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
         let store = self.open(mode).await?;
-        self.session_of(store)
+        let session = self.session_of(store)?;
+        self.wish(&session).await?;
+        Ok(session)
+    }
+
+    /// Sees to the shadows that the settings wish for.
+    pub(crate) async fn wish(&self, session: &Session) -> anyhow::Result<()> {
+        for (stage, beside) in self.settings.shadows() {
+            let standing = session.pipeline.standing().of(stage);
+            let standing = standing.map(|stand| stand.identity);
+            let component = match beside {
+                Beside::Default => session.component(stage)?,
+                Beside::External => standing.with_context(|| {
+                    format!("shadow = \"external\" of [{stage}] needs an `external` beside it")
+                })?,
+            };
+            let who = &self.environment.user;
+            swap::wish(&session.pipeline, stage, component, standing, who).await?;
+        }
+        Ok(())
     }
 
     /// Stages over a store that is open.
     pub(crate) fn session_of(&self, store: Store) -> anyhow::Result<Session> {
-        let stages = self.stages(&store)?;
+        let externals = self.settings.externals()?;
+        let stand = |external: &External| {
+            let stand = Stand {
+                identity: external.identity(),
+                definition: external.definition().to_owned(),
+            };
+            (external.stage(), stand)
+        };
+        let standing = Standing::new(externals.all().map(stand).collect(), None);
+        let named = standing.clone();
+        let own = Own::new(move |stage, component| {
+            named.is_own(component) || builtin(stage).is_some_and(|(own, _)| own == *component)
+        });
+        let stages = self.stages_with(&store, externals.over(&store))?;
         Ok(Session {
             trust: self.trust()?,
-            pipeline: self.pipeline(store)?,
+            pipeline: self.pipeline(store)?.with_standing(standing).owning(own),
             stages,
         })
     }

@@ -4,9 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use septet::{
-    components::EMBEDDED,
+    components::builtin,
     contract::{Digest, Stage},
-    pipeline::{ArmKind, InForce},
+    external::{External, Externals},
+    pipeline::{ArmKind, InForce, StageState},
     stage::Report,
     store::memory,
     swap::view,
@@ -38,12 +39,21 @@ async fn in_force(origin: &Origin) -> anyhow::Result<Arc<InForce>> {
 
 /// The program's own component of a stage, and its size.
 pub(super) fn embedded(stage: Stage) -> Option<(Digest, u64)> {
-    let own = EMBEDDED.iter().find(|(there, _)| *there == stage);
-    own.map(|(_, bytes)| (Digest::of(bytes), bytes.len() as u64))
+    builtin(stage)
+}
+
+/// The external stage that does a stage's work; none where a component does. The log counts before the
+/// settings.
+pub(super) fn external<'a>(externals: &'a Externals, state: &StageState) -> Option<&'a External> {
+    match &state.current {
+        Some(current) => externals.get(current),
+        None => externals.of(state.stage),
+    }
 }
 
 async fn list(origin: &Origin) -> anyhow::Result<()> {
     let all = in_force(origin).await?;
+    let externals = origin.settings.externals()?;
     let stages = all
         .stages()
         .map(|state| view::stage(state, embedded(state.stage)));
@@ -56,18 +66,35 @@ async fn list(origin: &Origin) -> anyhow::Result<()> {
             .and_then(Value::as_u64)
             .unwrap_or_default();
         let component = shown.get("component").and_then(Value::as_str);
+        let external = external(&externals, state);
+        let identity = external.map(|external| external.identity().to_string());
+        let component = identity.as_deref().or(component);
+        let size = external.map_or(size, |external| external.definition().len() as u64);
         let arms = [
             (ArmKind::Canary, &state.canary),
             (ArmKind::Shadow, &state.shadow),
         ];
         let mut notes: Vec<String> = Vec::new();
-        if state.current.is_none() {
-            notes.push(swaps::BUILT_IN.to_owned());
+        let own = embedded(state.stage).map(|own| own.0);
+        match external {
+            Some(external) => {
+                let shown = output::harmless(&external.shown());
+                notes.push(format!("external, not sandboxed: {shown}"));
+            }
+            None if state.current.is_none() || state.current == own => {
+                notes.push(swaps::BUILT_IN.to_owned());
+            }
+            None => {}
         }
         for (kind, arm) in arms {
             if let Some(arm) = arm {
-                let (name, short, percent) = (kind.name(), arm.component.short(), arm.percent);
-                notes.push(format!("{name} {short} {percent}"));
+                let (name, percent) = (kind.name(), arm.percent);
+                let component = if own == Some(arm.component) {
+                    swaps::BUILT_IN.to_owned()
+                } else {
+                    arm.component.short()
+                };
+                notes.push(format!("{name} {component} {percent}"));
             }
         }
         vec![
@@ -109,6 +136,11 @@ async fn show(origin: &Origin, stage: Stage) -> anyhow::Result<()> {
     ];
     lines.push(if state.current.is_none() {
         "in force  built in".to_owned()
+    } else if state.current == own {
+        format!(
+            "in force  built in, by change {} (see `septet stages history`)",
+            state.revision
+        )
     } else {
         let revision = state.revision;
         format!("in force  since change {revision} (see `septet stages history`)")

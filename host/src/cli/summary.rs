@@ -55,7 +55,8 @@ pub(crate) struct Dataset {
 #[derive(Debug, Serialize)]
 pub(crate) struct Model {
     pub(crate) name: String,
-    pub(crate) version: u32,
+    /// None where an external deploy did not propose the model.
+    pub(crate) version: Option<u32>,
     pub(crate) digest: Digest,
     pub(crate) algorithm: String,
 }
@@ -98,7 +99,8 @@ pub(crate) struct StageLine {
 /// The part of evaluate's report that is shown.
 #[derive(Deserialize)]
 struct Evaluation {
-    gate: Gate,
+    /// None where the evaluation is of an external stage that has no gate.
+    gate: Option<Gate>,
     primary: Option<String>,
     positive: Option<String>,
     threshold: Option<f64>,
@@ -135,13 +137,12 @@ impl Summary {
             .context("the run has no model")?;
         let evaluation: Evaluation = report(pipeline, state, Stage::Evaluate, "evaluation").await?;
         let registry = pipeline.registry().state(name).await?;
-        let version = registry
-            .version_of(&bundle.digest)
-            .with_context(|| format!("the run's model is no version of {name}"))?;
-        let summary: Value = serde_json::from_str(&version.pinned.summary).unwrap_or_default();
-        let number = version.pinned.number;
+        let version = registry.version_of(&bundle.digest);
+        let summary = version.map_or("", |version| &version.pinned.summary);
+        let summary: Value = serde_json::from_str(summary).unwrap_or_default();
+        let number = version.map(|version| version.pinned.number);
         let mut aliases = registry.aliases.iter();
-        let deployed = aliases.find(|(_, alias)| alias.version == number);
+        let deployed = aliases.find(|(_, alias)| Some(alias.version) == number);
         Ok(Self {
             run: state.id.clone(),
             dataset: Dataset::of(state),
@@ -159,16 +160,19 @@ impl Summary {
             positive: evaluation
                 .positive
                 .or_else(|| Some(text(&summary, "positive")).filter(|text| !text.is_empty())),
-            test_uses: registry.test_uses_of(version),
+            test_uses: version.and_then(|version| registry.test_uses_of(version)),
             set_apart: parts::set_apart(pipeline, state).await,
             barred: state
                 .last_commit(Stage::Deploy)
                 .and_then(|commit| state.change(&commit.invocation))
                 .is_some_and(|change| matches!(change.alias, Some((_, AliasResult::Barred)))),
-            gate: evaluation.gate,
-            deployed: deployed.map(|(alias, _)| Deployed {
+            gate: evaluation.gate.unwrap_or_else(|| Gate {
+                verdict: "no gate".to_owned(),
+                reasons: vec!["the evaluation has none".to_owned()],
+            }),
+            deployed: deployed.map(|(alias, there)| Deployed {
                 alias: alias.clone(),
-                version: number,
+                version: there.version,
             }),
             stages: lines(&pipeline.rows(&state.id).await?, &state.request),
         })

@@ -2,17 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use septet::{
+    components::builtin,
     contract::Stage,
-    pipeline::{Pipeline, Undone},
+    pipeline::{Changed, Gate, Percent, Pipeline, Undone},
     store::Mode,
-    swap::{Offer, Swapped, Swapper, Wish, view},
+    swap::{Offer, Swapped, Swapper, Wish, builtin_into_force, view, wish},
 };
 use serde_json::{Value, json};
 
 use super::{
-    args::{StagesCommand, Swap},
+    args::{Promote, StagesCommand, Swap},
     drawing::Drawing,
     output,
     session::Origin,
@@ -28,7 +29,7 @@ pub(crate) async fn swaps(origin: &Origin, command: &StagesCommand) -> anyhow::R
         StagesCommand::Swap(swap) => self::swap(origin, swap).await,
         StagesCommand::History { stage } => history(origin, *stage).await,
         StagesCommand::Rollback { stage, reason } => rollback(origin, *stage, reason).await,
-        StagesCommand::Promote { stage, reason } => promote(origin, *stage, reason).await,
+        StagesCommand::Promote(promote) => self::promote(origin, promote).await,
         StagesCommand::Show { .. }
         | StagesCommand::Export { .. }
         | StagesCommand::Check { .. }
@@ -50,7 +51,14 @@ async fn swap(origin: &Origin, swap: &Swap) -> anyhow::Result<()> {
     let (stage, who) = (swap.stage, &origin.environment.user);
     let Some(file) = &swap.file else {
         let pipeline = origin.existing().await?;
-        let done = pipeline.swaps().swap(stage, None, who).await?;
+        if let Some(share) = swap.shadow {
+            return shadow_builtin(origin, &pipeline, stage, share).await;
+        }
+        let externals = origin.settings.externals()?;
+        let done = match externals.of(stage) {
+            None => pipeline.swaps().swap(stage, None, who).await?,
+            Some(_) => builtin_into_force(&pipeline, stage, who).await?,
+        };
         let done = done != septet::pipeline::Changed::Already;
         if origin.global.json {
             return output::json(&json!({ "stage": stage, "built_in": true, "changed": done }));
@@ -181,6 +189,7 @@ async fn history(origin: &Origin, stage: Option<Stage>) -> anyhow::Result<()> {
         let component = match text("component") {
             "" if text("event") == "refused" => "–".to_owned(),
             "" => BUILT_IN.to_owned(),
+            digest if is_builtin(text("stage"), digest) => BUILT_IN.to_owned(),
             digest => digest.chars().take(12).collect(),
         };
         vec![
@@ -194,6 +203,12 @@ async fn history(origin: &Origin, stage: Option<Stage>) -> anyhow::Result<()> {
     });
     let header = ["when", "who", "stage", "what", "component", "why"];
     output::text_line(&output::table(&header, &[], rows.collect()))
+}
+
+/// Whether it is the component that this program has of the stage.
+fn is_builtin(stage: &str, digest: &str) -> bool {
+    let own = stage.parse().ok().and_then(builtin);
+    own.is_some_and(|(own, _)| own.to_string() == digest)
 }
 
 /// What happened, in a word or two.
@@ -244,9 +259,16 @@ async fn rollback(origin: &Origin, stage: Stage, reason: &str) -> anyhow::Result
             Undone::Back { from, to } => json!({ "stage": stage, "from": from, "to": to }),
         });
     }
-    let short = |component: &Option<septet::contract::Digest>| {
-        component.map_or(BUILT_IN.to_owned(), |component| component.short())
-    };
+    let externals = origin.settings.externals()?;
+    let short =
+        |component: &Option<septet::contract::Digest>| match (component, externals.of(stage)) {
+            (Some(component), _) if builtin(stage).is_some_and(|own| own.0 == *component) => {
+                BUILT_IN.to_owned()
+            }
+            (Some(component), _) => component.short(),
+            (None, Some(external)) => format!("external ({})", output::harmless(&external.shown())),
+            (None, None) => BUILT_IN.to_owned(),
+        };
     output::text_line(&match &undone {
         Undone::Withdrawn { arm, component } => {
             format!(
@@ -261,12 +283,71 @@ async fn rollback(origin: &Origin, stage: Stage, reason: &str) -> anyhow::Result
     })
 }
 
-async fn promote(origin: &Origin, stage: Stage, reason: &str) -> anyhow::Result<()> {
-    let pipeline = origin.existing().await?;
+/// Gives the built-in component copies of calls of another one's.
+async fn shadow_builtin(
+    origin: &Origin,
+    pipeline: &Pipeline,
+    stage: Stage,
+    share: Percent,
+) -> anyhow::Result<()> {
+    let (component, _) = builtin(stage).context("septet was built without this stage")?;
+    ensure!(
+        share == Percent::ALL,
+        "the built-in component is given copies of all calls or of none: --shadow 100%"
+    );
     let who = &origin.environment.user;
-    let component = pipeline.swaps().promote(stage, who, reason).await?;
+    let externals = origin.settings.externals()?;
+    let externals = externals
+        .of(stage)
+        .map(septet::external::External::identity);
+    let done = wish(
+        pipeline,
+        stage,
+        component,
+        externals.or_else(|| builtin(stage).map(|own| own.0)),
+        who,
+    )
+    .await?;
+    let (short, changed) = (component.short(), done != Changed::Already);
+    let state = pipeline.swaps().state(stage).await?;
+    let arm = state
+        .shadow
+        .as_ref()
+        .filter(|arm| arm.component == component);
+    ensure!(
+        arm.is_some(),
+        "{stage} has another shadow, or what is built in is in force: see `septet stages`"
+    );
+    if origin.global.json {
+        return output::json(&json!({
+            "stage": stage, "component": component, "shadow": share.as_f64(), "changed": changed,
+        }));
+    }
+    let already = if changed { "" } else { " already" };
+    output::text_line(&format!(
+        "{short}, {BUILT_IN}, is given copies of {share} of the calls of {stage}{already}"
+    ))
+}
+
+async fn promote(origin: &Origin, promote: &Promote) -> anyhow::Result<()> {
+    let Promote { stage, reason, .. } = promote;
+    ensure!(
+        !promote.force || !reason.trim().is_empty(),
+        "--force takes a reason, for the history: --reason TEXT"
+    );
+    let pipeline = origin.existing().await?;
+    let gate = Gate {
+        matches: promote
+            .matches
+            .unwrap_or(pipeline.trials().tolerance().matches),
+        forced: promote.force,
+    };
+    let who = origin.environment.user.as_str();
+    let component = pipeline.promote(*stage, gate, (who, reason)).await?;
     if origin.global.json {
         return output::json(&json!({ "stage": stage, "component": component }));
     }
-    output::text_line(&format!("{stage} is {}", component.short()))
+    let known = builtin(*stage).is_some_and(|own| own.0 == component);
+    let built_in = if known { ", built in" } else { "" };
+    output::text_line(&format!("{stage} is {}{built_in}", component.short()))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use septet::{contract::Stage, pipeline::RunKind, store::Mode};
+use septet::{contract::Stage, external::NOT_SANDBOXED, pipeline::RunKind, store::Mode};
 use serde_json::json;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     drawing::Drawing,
     output,
     session::{Origin, Session},
-    summary::{self, StageLine, Summary},
+    summary::{self, Summary},
     training::Train,
 };
 
@@ -68,13 +68,21 @@ pub(crate) fn text(summary: &Summary) -> String {
             "data     {} rows, {} columns, {} quarantined",
             dataset.rows, dataset.columns, dataset.quarantined
         ),
-        format!(
-            "model    {}@{} ({}, {})",
-            model.name,
-            model.version,
-            model.algorithm,
-            model.digest.short()
-        ),
+        match (model.version, model.algorithm.as_str()) {
+            (Some(version), "") => {
+                format!(
+                    "model    {}@{version} ({})",
+                    model.name,
+                    model.digest.short()
+                )
+            }
+            (Some(version), algorithm) => format!(
+                "model    {}@{version} ({algorithm}, {})",
+                model.name,
+                model.digest.short()
+            ),
+            (None, _) => format!("model    {} (no version)", model.digest.short()),
+        },
     ];
     let metrics: Vec<String> = summary
         .metrics
@@ -100,16 +108,19 @@ pub(crate) fn text(summary: &Summary) -> String {
         None if summary.barred => format!(
             "deployed no: version {0} was rolled back: promote it with `septet models promote \
              {1}@{0}`",
-            model.version, model.name
+            model.version.unwrap_or_default(),
+            model.name
         ),
+        None if model.version.is_none() => "deployed no: deploy proposed no version".to_owned(),
         None => "deployed no: the champion stays as it was".to_owned(),
     });
     // What evaluate and deploy note is what the lines above say.
-    let noted = |line: &&StageLine| !matches!(line.stage, Stage::Evaluate | Stage::Deploy);
-    let notes = summary.stages.iter().filter(noted).flat_map(|line| {
+    let said = |stage: Stage| matches!(stage, Stage::Evaluate | Stage::Deploy);
+    let notes = summary.stages.iter().flat_map(|line| {
         let stage = line.stage;
-        line.notes
-            .iter()
+        let notes = line.notes.iter();
+        notes
+            .filter(move |note| !said(stage) || note.starts_with(NOT_SANDBOXED))
             .map(move |note| format!("note     {stage}: {note}"))
     });
     lines.extend(notes);

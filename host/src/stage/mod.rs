@@ -9,6 +9,7 @@
 //! - `sandbox`, `predictor`, `transform`: components that a capability runs for another component.
 //! - `admission`: whether a user transform keeps its contract.
 //! - `control`, `pulse`, `run`: who asks for a call, watches it and may stop it.
+//! - `outside`: external stages in components' places.
 //!
 //! This module must not know triggers, runs or the ledger: a call comes in, what it did goes out.
 
@@ -27,6 +28,7 @@ mod instance;
 mod linker;
 mod native;
 mod outcome;
+mod outside;
 mod predictor;
 mod pulse;
 mod run;
@@ -38,6 +40,7 @@ mod shipped;
 mod transform;
 mod wasi;
 
+pub(crate) use admission::rows::{to_kit, to_wit};
 pub use admission::{Column as TransformColumn, NotAdmitted, TransformReport, Unusual};
 pub use catalog::{Catalog, Embedded, LoadError};
 pub use compiler::Compiler;

@@ -31,6 +31,7 @@ use crate::{
         },
     },
     contract::{Artifact, Blame, Call, Digest, Disposition, Executed, Origin, Proposal, Stage},
+    external::Externals,
     store::Blobs,
 };
 
@@ -43,12 +44,15 @@ const SILENT: i32 = 75;
 
 /// Runs stages in this process.
 pub struct StageExecutor {
-    catalog: Arc<Catalog>,
-    blobs: Arc<dyn Blobs>,
-    limits: Arc<Limits>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) blobs: Arc<dyn Blobs>,
+    pub(super) limits: Arc<Limits>,
     inert: Inert,
     on_silence: OnSilence,
     permits: Arc<Semaphore>,
+    pub(super) externals: Externals,
+    /// Whether its calls are copies, whose outcomes count for nothing.
+    pub(super) apart: bool,
 }
 
 impl StageExecutor {
@@ -85,6 +89,8 @@ impl StageExecutor {
             inert: Inert::default(),
             on_silence: Arc::new(end_process),
             permits: Arc::new(Semaphore::new(limits.concurrent_calls as usize)),
+            externals: Externals::default(),
+            apart: false,
             limits,
         })
     }
@@ -122,7 +128,21 @@ impl StageExecutor {
             inert: self.inert,
             on_silence: Arc::clone(&self.on_silence),
             permits: Arc::clone(&self.permits),
+            externals: self.externals.clone(),
+            apart: true,
         }
+    }
+
+    /// The same stages for copies of calls, of which nobody is to hear: they write no more bytes than this,
+    /// because those are in memory, and log nothing.
+    #[must_use]
+    pub fn for_copies(mut self, bytes: u64) -> Self {
+        let mut limits = Limits::clone(&self.limits);
+        limits.log_lines = 0;
+        limits.written_bytes = limits.written_bytes.min(bytes);
+        limits.blob_bytes = limits.blob_bytes.min(bytes);
+        self.limits = Arc::new(limits);
+        self
     }
 
     /// What calls read and write.
@@ -201,9 +221,20 @@ impl StageExecutor {
             .acquire_owned()
             .await
             .context("no calls are taken")?;
+        if let Some(external) = self.externals.get(&call.component) {
+            return self.execute_external(external, &call, control).await;
+        }
         let loaded = self.catalog.stage(call.stage, &call.component).await;
         let prepared = match loaded {
             Ok(prepared) => prepared,
+            Err(LoadError::Misfit { .. }) if self.is_definition(&call.component).await => {
+                // Another process may have it, or this one when it is started again.
+                anyhow::bail!(
+                    "the run was created with an external {} that the settings of this process do not have: \
+                     its command, files or version have changed, or it runs elsewhere. Run again",
+                    call.stage
+                );
+            }
             // It will not be there, or fit, at the next attempt either.
             Err(error @ (LoadError::Missing(_) | LoadError::Misfit { .. })) => {
                 return Ok(rejected(&error));

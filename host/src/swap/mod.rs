@@ -8,6 +8,7 @@
 //! - `trial`: a component does calls whose answers are known. - `demo`: where none is recorded.
 //! - `overlay`: where what it writes goes, and is gone. - `compare`, `columns`: what differs.
 //! - `predictions`: infer with the models that are in use, too.
+//! - `wish`: a shadow that the settings wish for.
 //! - `view`: the stages and their history, for programs. - `report`: what was tried and what differs. - `folder`: components that are dropped into a folder.
 //!
 //! It joins the stages and the pipeline. It must not know HTTP or a command line, and nothing that it
@@ -26,6 +27,7 @@ mod step;
 mod swapper;
 mod trial;
 pub mod view;
+mod wish;
 
 pub use beside::beside;
 pub use folder::StagesFolder;
@@ -34,3 +36,4 @@ pub(crate) use overlay::Overlay;
 pub use report::{Report, Tried};
 pub use step::{Refused, Step};
 pub use swapper::{Swapped, Swapper, Wish};
+pub use wish::{builtin_into_force, wish};

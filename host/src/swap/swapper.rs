@@ -166,6 +166,7 @@ impl Swapper {
             signature,
             key: signed.as_ref().map(|signed| signed.key.to_string()),
             report: serde_json::to_string(&report).unwrap_or_else(|_| "{}".to_owned()),
+            wished: None,
         };
         let entered = self.enter(stage, &bytes, &admitted, wish).await;
         let revision = entered.map_err(|error| (Step::Store, Why::Host(error)))?;

@@ -28,7 +28,7 @@ pub fn stage(state: &StageState, embedded: Option<(Digest, u64)>) -> Value {
         "stage": state.stage,
         "component": component,
         "bytes": bytes,
-        "built_in": state.current.is_none(),
+        "built_in": state.current.is_none() || state.current == embedded.map(|own| own.0),
         "key": key,
         "revision": state.revision,
         "canary": state.canary.as_ref().map(arm),

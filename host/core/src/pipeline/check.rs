@@ -19,11 +19,11 @@ pub(super) fn clipped(reason: &str) -> String {
 }
 
 /// What was executed, or a fault of the component where later stages cannot use it.
-pub(super) fn checked(call: &Call, executed: Executed) -> Executed {
+pub(super) fn checked(call: &Call, external: bool, executed: Executed) -> Executed {
     let Disposition::Ok(outcome) = &executed.disposition else {
         return executed;
     };
-    match fault(call, outcome, &executed) {
+    match fault(call, external, outcome, &executed) {
         None => executed,
         Some(fault) => Executed {
             used: executed.used,
@@ -34,11 +34,16 @@ pub(super) fn checked(call: &Call, executed: Executed) -> Executed {
     }
 }
 
-fn fault(call: &Call, outcome: &Outcome, executed: &Executed) -> Option<String> {
+fn fault(call: &Call, external: bool, outcome: &Outcome, executed: &Executed) -> Option<String> {
     let has = |name: &str| outcome.outputs.iter().any(|output| output.name == name);
-    let missing = required_outputs(call.stage).iter().find(|name| !has(name));
+    let required = match (call.stage, external) {
+        // The others are for the built-in train alone, and a run that has it is not created.
+        (Stage::Preprocess, true) => ["train", "test"].as_slice(),
+        (stage, _) => required_outputs(stage),
+    };
+    let missing = required.iter().find(|name| !has(name));
     if let Some(missing) = missing {
-        return Some(format!("the component gave no '{missing}'"));
+        return Some(format!("the {} gave no '{missing}'", who(external)));
     }
     if let Some(metric) = outcome.metrics.iter().find(|m| !m.value.is_finite()) {
         return Some(format!(
@@ -63,6 +68,14 @@ fn fault(call: &Call, outcome: &Outcome, executed: &Executed) -> Option<String> 
     (written > MAX_OUTCOME).then(|| {
         format!("the component gave an outcome of {written} bytes, more than {MAX_OUTCOME}")
     })
+}
+
+const fn who(external: bool) -> &'static str {
+    if external {
+        "external stage"
+    } else {
+        "component"
+    }
 }
 
 /// The stages' own queues and the poison queues are the host's.

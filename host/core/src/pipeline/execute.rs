@@ -44,7 +44,7 @@ impl Worker {
         let pipeline = &self.pipeline;
         let call = plan::call(state, &invocation, pipeline, asked.attempt).await?;
         delivery.calls(&call, &state.request.name);
-        let grants = self.executor.grants(call.stage);
+        let grants = self.executor.grants(&call);
         let begun = Begun {
             work: ledger::work_key(&call, &grants)?,
             started: pipeline.clock.timestamp(),
@@ -116,7 +116,8 @@ impl Worker {
             let span = tracing::info_span!(target: SPANS, "execute");
             match executing.instrument(span).await? {
                 Some((executed, lasting)) => {
-                    let executed = checked(&begun.call, executed);
+                    let external = self.executor.is_external(&begun.call.component);
+                    let executed = checked(&begun.call, external, executed);
                     let (invocation, call) = (&begun.invocation, &begun.call);
                     self.try_out(invocation, call, &executed).await;
                     (executed, lasting)

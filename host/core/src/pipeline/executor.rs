@@ -4,10 +4,33 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::contract::{Call, Executed, Stage};
+use super::trials::{Comparison, Tolerance};
+use crate::{
+    contract::{Call, Digest, Disposition, Executed, Outcome},
+    store::Blobs,
+};
 
 /// Hears of a call's progress: steps done, and all steps where the component knows.
 pub type Progress = Arc<dyn Fn(u64, Option<u64>) + Send + Sync>;
+
+/// A call that was run apart.
+#[derive(Clone)]
+pub struct Rehearsed {
+    /// What it did.
+    pub executed: Executed,
+    /// Where what it wrote is, over what was there before; none where that is gone.
+    pub blobs: Option<Arc<dyn Blobs>>,
+}
+
+impl Rehearsed {
+    /// What it gave; none where it came to nothing.
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        match &self.executed.disposition {
+            Disposition::Ok(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
 
 /// Runs calls of stages.
 #[async_trait]
@@ -19,11 +42,36 @@ pub trait Executor: Send + Sync {
 
     /// Runs a call apart: what it writes is nobody's, and what it says is dropped. None where that can't
     /// be done here.
-    async fn rehearse(&self, _call: Call) -> anyhow::Result<Option<Executed>> {
+    async fn rehearse(&self, _call: Call) -> anyhow::Result<Option<Rehearsed>> {
         Ok(None)
     }
 
-    /// The stage's effective grants in one canonical text: work that was done under others is not
+    /// Holds what a rehearsal of a call gave against what counted. An error is the host's fault. What it
+    /// can't look into, it compares by its bytes.
+    async fn compare(
+        &self,
+        _call: &Call,
+        in_force: &Executed,
+        shadow: &Rehearsed,
+        tolerance: &Tolerance,
+    ) -> anyhow::Result<Comparison> {
+        let nothing = Outcome::default();
+        let outcome = match &in_force.disposition {
+            Disposition::Ok(outcome) => outcome,
+            _ => &nothing,
+        };
+        let other = shadow.outcome().unwrap_or(&nothing);
+        let (one, other) = ((outcome, in_force), (other, &shadow.executed));
+        Ok(Comparison::by_bytes(tolerance, one, other))
+    }
+
+    /// The effective grants of a call in one canonical text: work that was done under others is not
     /// reused.
-    fn grants(&self, stage: Stage) -> String;
+    fn grants(&self, call: &Call) -> String;
+
+    /// Whether this stands for an external stage and not for a component. It gives what a component
+    /// need not be told of, so that less is asked of what it gives.
+    fn is_external(&self, _component: &Digest) -> bool {
+        false
+    }
 }

@@ -12,6 +12,7 @@
 //! - `policy`, `check`: how often and how long, and what an outcome must be to be committed.
 //! - `chain`: logs that only grow.
 //! - `registry`: versions of models and their aliases, such a log.
+//! - `standing`: the external stages of a process's settings.
 //! - `swaps`: which component of each stage is in force, one log of all stages.
 //! - `transforms`: the names of users' transforms, likewise.
 //! - `trials`: what is seen of components that are only tried, and the end of a bad one.
@@ -62,6 +63,7 @@ pub mod registry;
 mod report;
 mod roots;
 mod run;
+mod standing;
 mod start;
 mod state;
 mod swaps;
@@ -74,7 +76,7 @@ mod worker;
 
 pub use commit::{Commit, Ending};
 pub use envelope::Asked;
-pub use executor::{Executor, Progress};
+pub use executor::{Executor, Progress, Rehearsed};
 pub use gc::{Collect, Collected};
 pub use golden::Golden;
 pub use invocation::Invocation;
@@ -88,18 +90,22 @@ pub use recover::Recovered;
 pub use registry::{ModelRef, Registry, Selector};
 pub use report::{RunSummary, StageRow};
 pub use run::{Pinned, PinnedModel, RunKind, RunRequest, Source};
+pub use standing::{Stand, Standing};
 pub use start::Keyed;
 pub use state::{RunState, Status};
 pub use swaps::{
-    Admitted, Arm, ArmKind, Changed, Entry as SwapEntry, Event as SwapEvent, InForce, Percent,
-    Promotion, Refusal, Reversal, StageState, Swap, Swaps, Trial, Undone, Withdrawal,
+    Admitted, Arm, ArmKind, Changed, Entry as SwapEntry, Event as SwapEvent, InForce, Own, Percent,
+    Promotion, Refusal, Reversal, StageState, Swap, Swaps, Trial, Undone, Wished, Withdrawal,
 };
 pub use trace::{Place, SPANS, Traceparent, Traces, Untraced, trace_of};
 pub use transforms::{
     Added, Addition, Entry as TransformEntry, Event as TransformEvent, NamedTransform, Removal,
     TransformRef, TransformVersion, Transforms, check_transform,
 };
-pub use trials::{Bounds, Compared, Difference, Latencies, Observed, Tally, Trials, Used};
+pub use trials::{
+    Bounds, Compared, Comparison, Difference, Gate, Latencies, Observed, Tally, Tolerance, Trials,
+    Unlike, Used,
+};
 pub use verify::{Problem, Verified};
 pub use view::{Found, Pipeline};
 pub use worker::Worker;

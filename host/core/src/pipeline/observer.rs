@@ -18,6 +18,9 @@ pub trait Observer: Send + Sync {
     /// An attempt came to nothing; the next, with this number, comes after the delay.
     fn retried(&self, _invocation: &Invocation, _attempt: u32, _delay: Duration, _reason: &str) {}
 
+    /// All is done, and the copies that shadows are given are waited for: so many.
+    fn mirroring(&self, _copies: usize) {}
+
     /// A message that is none of ours was set aside.
     fn refused(&self, _queue: &str, _reason: &str) {}
 }

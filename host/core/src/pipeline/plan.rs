@@ -241,10 +241,14 @@ fn inputs(run: &RunState, stage: Stage, unit: u32) -> anyhow::Result<Vec<Artifac
             let pinned = pinned.into_iter().flatten().cloned().map(Ok);
             tables.chain(pinned).collect::<anyhow::Result<_>>()?
         }
-        Stage::Train => ["train", "preprocessing", "reference", "sample"]
-            .into_iter()
-            .map(|name| output(Stage::Preprocess, 0, name))
-            .collect::<anyhow::Result<_>>()?,
+        Stage::Train => {
+            // An external preprocess need not give them; a component was held to.
+            let others = ["preprocessing", "reference", "sample"];
+            let others = others.map(|name| optional(run, Stage::Preprocess, 0, name));
+            std::iter::once(output(Stage::Preprocess, 0, "train")?)
+                .chain(others.into_iter().flatten())
+                .collect()
+        }
         Stage::Evaluate => vec![
             output(Stage::Train, 0, "bundle")?,
             output(Stage::Preprocess, 0, "test")?,

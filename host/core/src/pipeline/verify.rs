@@ -15,7 +15,7 @@ use super::{
     roots::{Kept, MOST_MESSAGES, read, walk},
     run::RunRequest,
     state::{active_key, run_key},
-    transforms,
+    swaps, transforms,
     view::Pipeline,
 };
 use crate::{
@@ -302,6 +302,10 @@ fn needs(entry: &Entry, embedded: &BTreeSet<Digest>) -> anyhow::Result<Vec<Diges
         // What was in force once may be gone back to.
         Kept::Swap(entry) => {
             let admitted = entry.event.admitted();
+            // What is no component has no bytes.
+            let external =
+                |admitted: &&swaps::Admitted| admitted.wished == Some(swaps::Wished::External);
+            let admitted = admitted.filter(|admitted| !external(admitted));
             components.extend(admitted.map(|admitted| admitted.component));
         }
         Kept::Transform(entry) => {

@@ -16,11 +16,12 @@ use super::{
     report::{RunSummary, StageRow},
     roots::walk_after,
     run::RunRequest,
+    standing::Standing,
     state::{RunState, run_key},
-    swaps::Swaps,
+    swaps::{Own, Swaps},
     trace::{Traces, Untraced},
     transforms::Transforms,
-    trials::{Bounds, Trials},
+    trials::{Bounds, Tolerance, Trials},
 };
 use crate::{
     contract::{Artifact, Stage},
@@ -39,6 +40,7 @@ pub struct Pipeline {
     pub(super) traces: Arc<dyn Traces>,
     swaps: Arc<Swaps>,
     trials: Trials,
+    standing: Arc<Standing>,
 }
 
 /// The requests of some runs, the one read last first.
@@ -69,14 +71,29 @@ impl Pipeline {
         let swaps = Swaps::new(&store, Arc::clone(&clock), Arc::default());
         let records = Arc::clone(&store.records);
         Self {
-            trials: Trials::new(records, swaps.clone(), Bounds::default()),
+            trials: Trials::new(records, swaps.clone(), Default::default()),
             store,
             clock,
             swaps: Arc::new(swaps),
             requests: Arc::default(),
             sent: Arc::default(),
             traces: Untraced::shared(),
+            standing: Arc::default(),
         }
+    }
+
+    /// The pipeline of a process whose settings have these external stages.
+    #[must_use]
+    pub fn with_standing(self, standing: Standing) -> Self {
+        Self {
+            standing: Arc::new(standing),
+            ..self
+        }
+    }
+
+    /// The external stages of the settings.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The pipeline, with somebody who is told where its spans stand.
@@ -89,16 +106,50 @@ impl Pipeline {
     #[must_use]
     pub fn trusting(self, trust: Arc<Trust>) -> Self {
         let swaps = Swaps::new(&self.store, Arc::clone(&self.clock), trust);
-        let bounds = self.trials.bounds();
-        let swaps = Arc::new(swaps);
-        Self { swaps, ..self }.judging(bounds)
+        let swaps = swaps.with_own(self.swaps.own());
+        let (bounds, tolerance) = self.judged();
+        Self {
+            swaps: Arc::new(swaps),
+            ..self
+        }
+        .trying(bounds, tolerance)
+    }
+
+    /// The pipeline of a process to which these components are its own: they came with it, or its
+    /// settings name them, and no signature is asked of them.
+    #[must_use]
+    pub fn owning(self, own: Own) -> Self {
+        let swaps = Swaps::clone(&self.swaps).with_own(own);
+        let (bounds, tolerance) = self.judged();
+        Self {
+            swaps: Arc::new(swaps),
+            ..self
+        }
+        .trying(bounds, tolerance)
     }
 
     /// The pipeline of a process that rolls a canary back from these bounds on.
     #[must_use]
     pub fn judging(self, bounds: Bounds) -> Self {
+        let (_, tolerance) = self.judged();
+        self.trying(bounds, tolerance)
+    }
+
+    /// The pipeline of a process that compares a shadow's answers so.
+    #[must_use]
+    pub fn comparing(self, tolerance: Tolerance) -> Self {
+        let (bounds, _) = self.judged();
+        self.trying(bounds, Arc::new(tolerance))
+    }
+
+    fn judged(&self) -> (Bounds, Arc<Tolerance>) {
+        (self.trials.bounds(), Arc::clone(self.trials.tolerance()))
+    }
+
+    fn trying(self, bounds: Bounds, tolerance: Arc<Tolerance>) -> Self {
         let records = Arc::clone(&self.store.records);
-        let trials = Trials::new(records, Swaps::clone(&self.swaps), bounds);
+        let swaps = Swaps::clone(&self.swaps);
+        let trials = Trials::new(records, swaps, (bounds, tolerance));
         Self { trials, ..self }
     }
 

@@ -15,6 +15,7 @@ use super::{
     record,
     state::{RunState, active_key},
     trace::delivery_span,
+    trials::Mirrors,
     view::Pipeline,
 };
 use crate::{contract::Stage, failpoint, store::Received};
@@ -27,7 +28,7 @@ pub struct Worker {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) policy: Policy,
     /// Whether shadows are given copies of its calls.
-    pub(super) mirrors: bool,
+    pub(super) mirrors: Option<Mirrors>,
     stages: BTreeSet<Stage>,
 }
 
@@ -43,7 +44,7 @@ impl Worker {
             executor,
             observer,
             policy: Policy::default(),
-            mirrors: false,
+            mirrors: None,
             stages: Stage::ALL.into_iter().collect(),
         }
     }
@@ -75,8 +76,15 @@ impl Worker {
     /// The worker with shadows. They are asked after the answer, in a task of their own: so this is for
     /// processes that go on.
     #[must_use]
-    pub const fn with_mirrors(mut self) -> Self {
-        self.mirrors = true;
+    pub fn with_mirrors(mut self) -> Self {
+        self.mirrors = Some(Mirrors::default());
+        self
+    }
+
+    /// The worker with shadows, of a process that waits for them at its end (`end_mirrors`).
+    #[must_use]
+    pub fn with_mirrors_waited_for(mut self) -> Self {
+        self.mirrors = Some(Mirrors::waited_for());
         self
     }
 

@@ -23,7 +23,7 @@ pub use memory::{memory, memory_with};
 pub use names::{
     MAX_BODY, MAX_KEY, MAX_QUEUE, check_key, check_message, check_prefix, check_queue,
 };
-pub use queues::{Handed, Message, Queues, Received};
+pub use queues::{Handed, Mail, Message, Queues, Received};
 pub use records::{Created, Entry, Records};
 
 /// A backend's three parts.

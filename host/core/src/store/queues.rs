@@ -59,6 +59,15 @@ pub struct Handed {
     pub dequeue_count: u32,
 }
 
+/// A text that came through a queue of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// As it was written, by anybody.
+    pub text: String,
+    /// Proof of the lease, for the queue that it came from.
+    pub receipt: Received,
+}
+
 /// Queues by name. A queue is there as soon as something is sent to it.
 #[async_trait]
 pub trait Queues: Send + Sync {
@@ -109,5 +118,26 @@ pub trait Queues: Send + Sync {
     /// them, and says how many. Nothing is to be done where the store itself gives them out again.
     async fn revive(&self, _group: &str) -> anyhow::Result<u64> {
         Ok(0)
+    }
+
+    /// Puts a text into a queue that others read, as it is; at most 48 KiB. They know nothing of what this
+    /// store keeps beside its own messages.
+    async fn post(&self, queue: &str, id: &str, text: &str) -> anyhow::Result<()> {
+        let message = Message::new(id, text);
+        self.send(queue, &message, Duration::ZERO).await
+    }
+
+    /// Leases the next text of a queue that others write to.
+    async fn fetch(&self, queue: &str, lease: Duration) -> anyhow::Result<Option<Mail>> {
+        let received = self.receive(&[queue], lease).await?;
+        Ok(received.map(|receipt| Mail {
+            text: String::from_utf8_lossy(&receipt.message.body).into_owned(),
+            receipt,
+        }))
+    }
+
+    /// Deletes a text that was fetched; false where the lease is lost.
+    async fn discard(&self, mail: &Mail) -> anyhow::Result<bool> {
+        self.acknowledge(&mail.receipt).await
     }
 }

@@ -11,7 +11,7 @@
 //! transform came from, or what it is called.
 
 mod report;
-mod rows;
+pub(crate) mod rows;
 mod sample;
 mod trial;
 

@@ -8,7 +8,7 @@ use crate::capability::{clean, tables as wit};
 const SHOWN: u64 = 60;
 
 /// A table for across the border; it has fewer than 2^32 rows.
-pub(super) fn to_wit(table: &Table) -> wit::Table {
+pub(crate) fn to_wit(table: &Table) -> wit::Table {
     let values = |values: &Values| match values.clone() {
         Values::Floats(values) => wit::Values::Floats(values),
         Values::Integers(values) => wit::Values::Integers(values),
@@ -32,7 +32,7 @@ pub(super) fn to_wit(table: &Table) -> wit::Table {
 
 /// A table from across the border, which has been checked. Categories are spelled out: which codes
 /// they have may depend on the batch, and what they say may not.
-pub(super) fn to_kit(table: wit::Table) -> Table {
+pub(crate) fn to_kit(table: wit::Table) -> Table {
     let column = |column: wit::Column| {
         let mut values = match column.values {
             wit::Values::Floats(values) => Values::Floats(values),

@@ -12,11 +12,8 @@ use super::{
 };
 use crate::{
     contract::{Digest, Stage},
-    pipeline::{Compared, Difference},
+    pipeline::{Compared, Comparison, Difference, Tolerance},
 };
-
-/// Differences of one request that are looked for.
-const MOST: usize = 20;
 
 /// A request that was answered.
 pub(super) struct Copied {
@@ -77,7 +74,9 @@ impl Models {
             Ok(predictions) => {
                 compared.in_force.note(copied.used.0, copied.used.1);
                 compared.shadow.note(took, shadow.memory);
-                compared.answered(differences(&place, &copied.predictions, &predictions));
+                let predictions = (&copied.predictions, &predictions);
+                let comparison = differences(&place, predictions, trials.tolerance());
+                compared.answered(copied.by, comparison);
             }
             Err(refusal) => compared.fail(&place, refusal.line()),
         });
@@ -110,8 +109,12 @@ impl Models {
 }
 
 /// What two answers to the same request differ in, row by row.
-fn differences(place: &str, in_force: &Predictions, shadow: &Predictions) -> Vec<Difference> {
-    let mut differences = Vec::new();
+fn differences(
+    place: &str,
+    (in_force, shadow): (&Predictions, &Predictions),
+    tolerance: &Tolerance,
+) -> Comparison {
+    let mut comparison = Comparison::default();
     let (mut one, mut other) = (in_force.rows(), shadow.rows());
     for record in 1.. {
         let (one, other) = match (one.next(), other.next()) {
@@ -123,18 +126,26 @@ fn differences(place: &str, in_force: &Predictions, shadow: &Predictions) -> Vec
         names.dedup();
         for name in names {
             let (a, b) = (one.get(name), other.get(name));
-            if a != b {
+            let numbers = a.and_then(Value::as_f64).zip(b.and_then(Value::as_f64));
+            let whole = a.and_then(Value::as_i64).zip(b.and_then(Value::as_i64));
+            let alike = match (whole, numbers) {
+                (Some((a, b)), _) => tolerance.integers(name, a, b),
+                (None, Some((a, b))) => tolerance.floats(name, a, b),
+                (None, None) => a == b,
+            };
+            if alike {
+                continue;
+            }
+            comparison.unlike(&format!("column {name}"), numbers);
+            if !comparison.is_full() {
                 let text =
                     |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
                 let place = format!("{place}, record {record}, {name}");
-                differences.push(Difference::new(&place, &text(a), &text(b)));
-                if differences.len() >= MOST {
-                    return differences;
-                }
+                comparison.differ(Difference::new(&place, &text(a), &text(b)));
             }
         }
     }
-    differences
+    comparison
 }
 
 #[cfg(test)]
@@ -158,9 +169,16 @@ mod tests {
 
     #[test]
     fn rows_are_compared_however_they_came_in_batches() {
+        let tolerance = Tolerance::default();
+        let differences = |place: &str, one: &Predictions, other: &Predictions| {
+            let comparison = differences(place, (one, other), &tolerance);
+            comparison.differences().to_vec()
+        };
         let one = Predictions(vec![given(&[1.0, 2.0]), given(&[3.0])]);
         let other = Predictions(vec![given(&[1.0, 2.0, 3.0])]);
         assert!(differences("x", &one, &other).is_empty());
+        let near = Predictions(vec![given(&[1.0, 2.0, 3.0 + 1e-12])]);
+        assert!(differences("x", &one, &near).is_empty());
         let other = Predictions(vec![
             given(&[1.0]),
             Piece::Refused("no".to_owned()),
@@ -171,6 +189,6 @@ mod tests {
         assert_eq!(told[1].in_force, "2.0");
         assert_eq!((told.len(), told[1].shadow.as_str()), (2, "null"));
         let short = Predictions(vec![given(&[0.0; 100])]);
-        assert_eq!(differences("x", &Predictions(vec![]), &short).len(), MOST);
+        assert_eq!(differences("x", &Predictions(vec![]), &short).len(), 20);
     }
 }

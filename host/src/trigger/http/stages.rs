@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     contract::Stage,
-    pipeline::{Percent, Undone},
+    pipeline::{Compared, Gate, Percent, Undone},
     swap::{Offer, Refused, Swapped, Wish, view},
     trust::MAX_SIGNATURE,
 };
@@ -77,6 +77,7 @@ async fn told(server: &Server, stage: Stage) -> Result<Response, Refusal> {
     history.drain(..old);
     if let Some(object) = told.as_object_mut() {
         object.insert("observed".to_owned(), json!(observed));
+        let compared = compared.as_ref().map(Compared::shown);
         object.insert("compared".to_owned(), json!(compared));
         object.insert("history".to_owned(), Value::Array(history));
     }
@@ -158,8 +159,16 @@ pub(super) async fn promote(
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let (stage, reason) = asked(&server, path, query)?;
-    let promoted = server.pipeline.swaps().promote(stage, WHO, &reason).await;
+    let Query(mut pairs) = query.map_err(|error| Refusal::bad(error.body_text()))?;
+    let before = pairs.len();
+    pairs.retain(|(name, value)| name != "force" || value != "true");
+    let forced = pairs.len() < before;
+    let (stage, reason) = asked(&server, path, Ok(Query(pairs)))?;
+    let gate = Gate {
+        matches: server.pipeline.trials().tolerance().matches,
+        forced,
+    };
+    let promoted = server.pipeline.promote(stage, gate, (WHO, &reason)).await;
     let component = promoted.map_err(|error| changed(&error))?;
     follow(&server).await?;
     let told = json!({ "stage": stage, "component": component });
@@ -178,7 +187,7 @@ fn asked(
         [] => Ok((stage, "over HTTP".to_owned())),
         [(name, reason)] if name == "reason" => Ok((stage, reason.clone())),
         _ => Err(Refusal::bad(
-            "the query may have a reason, and nothing else",
+            "the query may have a reason, for a promotion force=true, and nothing else",
         )),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     event::{Admitted, ArmKind, Entry, Event, Promotion, Reversal, Swap, Trial, Withdrawal, chain},
     percent::Percent,
     state::{InForce, StageState},
-    trusted::Accepted,
+    trusted::{Accepted, Own},
 };
 use crate::{
     contract::{Digest, Stage},
@@ -38,6 +38,7 @@ pub struct Swaps {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) trust: Arc<Trust>,
     pub(super) accepted: Accepted,
+    pub(super) own: Own,
     known: Arc<Mutex<Arc<InForce>>>,
     refused: Arc<AtomicU64>,
 }
@@ -71,7 +72,7 @@ pub enum Undone {
 }
 
 /// A change that a decision came to, or what there is instead.
-enum Decision<T> {
+pub(super) enum Decision<T> {
     Append(Event, T),
     Leave(T),
 }
@@ -88,9 +89,20 @@ impl Swaps {
             clock,
             trust,
             accepted: Accepted::default(),
+            own: Own::default(),
             known: Arc::default(),
             refused: Arc::default(),
         }
+    }
+
+    /// The log of a process to which these components are its own.
+    #[must_use]
+    pub(in crate::pipeline) fn with_own(self, own: Own) -> Self {
+        Self { own, ..self }
+    }
+
+    pub(in crate::pipeline) fn own(&self) -> Own {
+        self.own.clone()
     }
 
     /// What this process takes.
@@ -206,17 +218,26 @@ impl Swaps {
         .map(|(seq, ())| seq.map_or(Changed::Already, Changed::Done))
     }
 
-    /// Puts into force what is tried: the canary, or where there is none the shadow. Gives it.
+    /// Puts into force what is tried: the canary, or where there is none the shadow, whatever it has
+    /// answered. Gives it. See `Pipeline::promote`.
     pub async fn promote(&self, stage: Stage, who: &str, reason: &str) -> anyhow::Result<Digest> {
+        self.promote_only(stage, None, (who, reason)).await
+    }
+
+    /// As `promote`; where it is not what the entry `only` of the log began, nothing is changed.
+    pub(in crate::pipeline) async fn promote_only(
+        &self,
+        stage: Stage,
+        only: Option<u64>,
+        (who, reason): (&str, &str),
+    ) -> anyhow::Result<Digest> {
         let reason = clipped(reason);
         let promoted = self.change(stage, who, |state| {
-            let arm = state.canary.as_ref().or(state.shadow.as_ref());
-            let arm = arm.with_context(|| {
-                format!(
-                    "{stage} has no canary and no shadow to promote: begin one with `septet \
-                     stages swap {stage} FILE --canary 10%`"
-                )
-            })?;
+            let arm = state.to_promote()?;
+            ensure!(
+                only.is_none_or(|only| arm.revision == only),
+                "{stage} was changed by another in this moment: look at it, and try again"
+            );
             let component = arm.component;
             let event = Event::Promoted(Promotion {
                 stage,
@@ -279,7 +300,7 @@ impl Swaps {
 
     /// Appends what `decide` comes to, deciding again whenever another was faster; gives the number
     /// of the entry, if there is one.
-    async fn change<T: Send>(
+    pub(super) async fn change<T: Send>(
         &self,
         stage: Stage,
         who: &str,
@@ -329,7 +350,7 @@ fn withdrawal(state: &StageState, kind: ArmKind, reason: &str) -> anyhow::Result
 }
 
 /// One entry of the log must stay small, whatever was sent.
-fn bounded(component: &Admitted) -> anyhow::Result<()> {
+pub(super) fn bounded(component: &Admitted) -> anyhow::Result<()> {
     let signature = component.signature.as_deref().unwrap_or_default();
     ensure!(
         signature.len() <= MAX_SIGNATURE,

@@ -45,6 +45,19 @@ pub struct Admitted {
     pub key: Option<String>,
     /// What was tried and what differs, a JSON object.
     pub report: String,
+    /// What it is, where no one has swapped it in but the settings wish for it as a shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wished: Option<Wished>,
+}
+
+/// What settings may wish for as a shadow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wished {
+    /// The component that a program has built in.
+    BuiltIn,
+    /// A stage of the settings that is no component: its digest is that of its definition.
+    External,
 }
 
 /// Another component is in force.

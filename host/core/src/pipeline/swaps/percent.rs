@@ -15,6 +15,9 @@ const ALL: u16 = 10_000;
 pub struct Percent(u16);
 
 impl Percent {
+    /// All calls.
+    pub const ALL: Self = Self(ALL);
+
     /// So many hundredths of a percent.
     pub fn from_hundredths(hundredths: u16) -> anyhow::Result<Self> {
         let percent = f64::from(hundredths) / 100.0;

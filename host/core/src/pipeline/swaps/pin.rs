@@ -21,28 +21,60 @@ impl Pipeline {
     ) -> anyhow::Result<()> {
         let swaps = self.swaps();
         let all = swaps.all().await?;
-        if all.revision() == 0 {
+        let standing = self.standing();
+        if all.revision() == 0 && standing.is_empty() {
             return Ok(());
         }
-        request.pinned.infer = all.stage(Stage::Infer).current;
+        // An external stage predicts what is asked of it, but for no other stage.
+        let predictor = all.stage(Stage::Infer).current;
+        let predictor = predictor.filter(|predictor| !standing.is_own(predictor));
+        request.pinned.infer = predictor;
         let key = run.as_bytes();
         for (stage, component) in &mut request.components {
             let state = all.stage(*stage);
+            let external = standing.of(*stage).map(|stand| stand.identity);
             let wanted = match (*stage, request.kind) {
                 // It predicts for evaluate, and is registered with the version: what is only tried
                 // must not outlive its trial.
-                (Stage::Infer, RunKind::Train) => state.current,
-                (Stage::Infer, _) => {
+                (Stage::Infer, RunKind::Train) => predictor,
+                (Stage::Infer, _) => state.route(key).or(external).or_else(|| {
                     Some(state.predictor(*component, infer.unwrap_or(*component), key))
-                }
-                _ => state.route(key),
+                }),
+                _ => state.route(key).or(external),
             };
             let wanted = wanted.unwrap_or(*component);
-            // What is not by the log is built in. A model's own component may be by the log, too.
-            if state.has_admitted(&wanted) {
+            // What is not by the log is built in or by the settings. A model's own component may be by the
+            // log, too.
+            if state.has_admitted(&wanted) && !standing.is_own(&wanted) {
                 swaps.accepts(&state, &wanted).await?;
             }
             *component = wanted;
+        }
+        self.pin_externals(request, predictor).await
+    }
+
+    /// What follows from the external stages of a run.
+    async fn pin_externals(
+        &self,
+        request: &mut RunRequest,
+        predictor: Option<Digest>,
+    ) -> anyhow::Result<()> {
+        let standing = self.standing();
+        standing.check(request.kind, &request.components)?;
+        let train = request.components.get(&Stage::Train);
+        if request.kind == RunKind::Train
+            && predictor.is_none()
+            && train.is_some_and(|train| standing.is_own(train))
+            && let Some(predictor) = standing.predictor()
+        {
+            request.components.insert(Stage::Infer, predictor);
+        }
+        for (stage, component) in &request.components {
+            if let Some(stand) = standing.of(*stage)
+                && stand.identity == *component
+            {
+                self.store.blobs.put(stand.definition.as_bytes()).await?;
+            }
         }
         Ok(())
     }

@@ -94,7 +94,9 @@ impl StageState {
 
     /// The version's own component, or the built-in one where the version's own came by a swap.
     pub fn own(&self, own: Digest, builtin: Digest) -> Digest {
-        if self.has_admitted(&own) {
+        let admitted = self.admitted(&own);
+        // What a program had built in was not brought by a swap, though it may have been a shadow.
+        if admitted.is_some_and(|admitted| admitted.wished.is_none()) {
             builtin
         } else {
             own
@@ -122,6 +124,18 @@ impl StageState {
             ArmKind::Canary => self.canary.as_ref(),
             ArmKind::Shadow => self.shadow.as_ref(),
         }
+    }
+
+    /// What a promotion puts into force: the canary, or where there is none the shadow.
+    pub(in crate::pipeline) fn to_promote(&self) -> anyhow::Result<&Arm> {
+        let stage = self.stage;
+        let arm = self.canary.as_ref().or(self.shadow.as_ref());
+        arm.with_context(|| {
+            format!(
+                "{stage} has no canary and no shadow to promote: begin one with `septet stages swap \
+                 {stage} FILE --canary 10%`"
+            )
+        })
     }
 
     /// A change of what is in force ends what was tried: it was compared with something else.

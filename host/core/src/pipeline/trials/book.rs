@@ -15,6 +15,7 @@ use super::{
     compared::Compared,
     own::{Own, Trial},
     tally::Observed,
+    tolerance::Tolerance,
     verdict::Bounds,
 };
 use crate::{
@@ -38,6 +39,7 @@ pub struct Trials {
     records: Arc<dyn Records>,
     swaps: Swaps,
     bounds: Bounds,
+    tolerance: Arc<Tolerance>,
     shared: Arc<Shared>,
 }
 
@@ -62,12 +64,13 @@ impl Trials {
     pub(in crate::pipeline) fn new(
         records: Arc<dyn Records>,
         swaps: Swaps,
-        bounds: Bounds,
+        (bounds, tolerance): (Bounds, Arc<Tolerance>),
     ) -> Self {
         Self {
             records,
             swaps,
             bounds,
+            tolerance,
             shared: Arc::new(Shared {
                 process: Uuid::now_v7().to_string(),
                 canaries: Mutex::default(),
@@ -82,6 +85,11 @@ impl Trials {
     /// From where on a canary is worse.
     pub const fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    /// What counts as the same answer.
+    pub const fn tolerance(&self) -> &Arc<Tolerance> {
+        &self.tolerance
     }
 
     /// The stage as it is, for what is tried; none where that can't be read.
@@ -144,6 +152,11 @@ impl Trials {
     /// The place of the one shadow that may be at something in this process; none where it is taken.
     pub fn mirror(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.shared.mirror).try_acquire_owned().ok()
+    }
+
+    /// As `mirror`, but the place is waited for.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.mirror).acquire_owned().await.ok()
     }
 
     /// Writes down what this process has seen, adds up what all have, and rolls back a canary that is

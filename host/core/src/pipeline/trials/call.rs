@@ -2,10 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{book::Trials, compared::Difference};
+use super::{
+    book::Trials,
+    mirrors::{Copy, Mirrors},
+    tolerance::Tolerance,
+};
 use crate::{
-    contract::{Blame, Call, Disposition, Executed, Outcome},
-    pipeline::{invocation::Invocation, swaps::StageState, worker::Worker},
+    contract::{Blame, Call, Digest, Disposition, Executed},
+    pipeline::{
+        check::checked,
+        executor::{Executor, Rehearsed},
+        invocation::Invocation,
+        swaps::{StageState, Swaps},
+        worker::Worker,
+    },
 };
 
 impl Worker {
@@ -47,138 +57,130 @@ impl Worker {
         executed: &Executed,
         state: &Arc<StageState>,
     ) {
-        let Some(arm) = state.shadow.as_ref().filter(|_| self.mirrors) else {
+        let (Some(mirrors), Some(arm)) = (&self.mirrors, &state.shadow) else {
             return;
         };
-        let Disposition::Ok(outcome) = &executed.disposition else {
-            return;
-        };
-        if !arm.takes(invocation.run.as_bytes()) || arm.component == call.component {
+        if !matches!(executed.disposition, Disposition::Ok(_)) {
             return;
         }
-        let (trials, swaps) = (
-            self.pipeline.trials().clone(),
-            self.pipeline.swaps().clone(),
-        );
-        let (stage, revision) = (call.stage, arm.revision);
-        let Some(turn) = trials.mirror() else {
-            return trials.compare(stage, revision, super::Compared::skip);
-        };
-        let call = Call {
+        // It is compared with what is in force, and with no canary.
+        let canary = state.canary.as_ref().map(|canary| canary.component);
+        let counts = arm.component != call.component && canary != Some(call.component);
+        if !counts || !arm.takes(invocation.run.as_bytes()) {
+            return;
+        }
+        let trials = self.pipeline.trials().clone();
+        let copy = Copy::new(trials.clone(), (call.stage, arm.revision));
+        let turn = trials.mirror();
+        if turn.is_none() && !mirrors.wait() {
+            // Dropped, it is counted as passed over.
+            return;
+        }
+        let mirrored = Mirrored {
             component: arm.component,
-            ..call.clone()
+            call: call.clone(),
+            executed: executed.clone(),
+            place: invocation.to_string(),
+            state: Arc::clone(state),
+            executor: Arc::clone(&self.executor),
+            swaps: self.pipeline.swaps().clone(),
         };
-        let (outcome, used) = (
-            outcome.clone(),
-            (executed.seconds, executed.peak_memory_bytes),
-        );
-        let (executor, place) = (Arc::clone(&self.executor), invocation.to_string());
-        let state = Arc::clone(state);
-        tokio::spawn(async move {
-            // The copy is no part of a run, whose components were checked when it was created: the
-            // log may have been written by a process that takes more than this one.
-            let rehearsed = match swaps.accepts(&state, &call.component).await {
-                Ok(()) => executor.rehearse(call).await,
-                Err(refused) => Err(refused),
+        mirrors.begin(async move {
+            let turn = match turn {
+                Some(turn) => Some(turn),
+                None => trials.turn().await,
             };
-            trials.compare(stage, revision, |compared| match rehearsed {
-                Ok(Some(shadow)) => {
-                    let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
-                    match &shadow.disposition {
-                        Disposition::Ok(other) => {
-                            compared.in_force.note(seconds(used.0), used.1);
-                            let memory = shadow.peak_memory_bytes;
-                            compared.shadow.note(seconds(shadow.seconds), memory);
-                            compared.answered(differences(&place, &outcome, other));
-                        }
-                        Disposition::Rejected { reason }
-                        | Disposition::Retry { reason, .. }
-                        | Disposition::Failed { reason, .. } => compared.fail(&place, reason),
-                    }
-                }
-                Ok(None) => compared.skip(),
-                Err(error) => {
-                    tracing::warn!("a shadow of {stage} could not be asked: {error:#}");
-                    compared.skip();
-                }
-            });
+            mirrored.run(copy, trials.tolerance()).await;
             flush(&trials).await;
             drop(turn);
         });
+    }
+
+    /// How many copies of calls are under way; none but in a process that waits for them.
+    pub fn mirrored(&self) -> usize {
+        self.mirrors.as_ref().map_or(0, Mirrors::under_way)
+    }
+
+    /// Waits until the copies of calls have come to an end, but no longer than `within`: the others are
+    /// given up, and counted as passed over.
+    pub async fn end_mirrors(&self, within: Duration) {
+        if let Some(mirrors) = &self.mirrors
+            && mirrors.under_way() > 0
+        {
+            mirrors.end(within).await;
+            flush(self.pipeline.trials()).await;
+        }
+    }
+}
+
+/// A call that was answered, and who is given a copy of it.
+struct Mirrored {
+    component: Digest,
+    call: Call,
+    executed: Executed,
+    place: String,
+    state: Arc<StageState>,
+    executor: Arc<dyn Executor>,
+    swaps: Swaps,
+}
+
+impl Mirrored {
+    async fn run(self, copy: Copy, tolerance: &Tolerance) {
+        let Self { call, executed, .. } = &self;
+        let shadow = match self.rehearse().await {
+            Ok(Some(shadow)) => shadow,
+            Ok(None) => return,
+            Err(error) => return self.unasked(&error),
+        };
+        match &shadow.executed.disposition {
+            Disposition::Ok(_) => {}
+            Disposition::Rejected { reason }
+            | Disposition::Retry { reason, .. }
+            | Disposition::Failed { reason, .. } => {
+                return copy.end(|compared| compared.fail(&self.place, reason));
+            }
+        }
+        let comparing = self.executor.compare(call, executed, &shadow, tolerance);
+        let comparison = match comparing.await {
+            Ok(comparison) => comparison.at(&self.place),
+            Err(error) => return self.unasked(&error),
+        };
+        copy.end(|compared| {
+            let took = |executed: &Executed| {
+                let took = Duration::try_from_secs_f64(executed.seconds);
+                (took.unwrap_or_default(), executed.peak_memory_bytes)
+            };
+            let ((one, memory), other) = (took(executed), took(&shadow.executed));
+            compared.in_force.note(one, memory);
+            compared.shadow.note(other.0, other.1);
+            compared.answered(call.component, comparison);
+        });
+    }
+
+    /// The copy is no part of a run, whose components were checked when it was created: the log may have
+    /// been written by a process that takes more than this one.
+    async fn rehearse(&self) -> anyhow::Result<Option<Rehearsed>> {
+        self.swaps.accepts(&self.state, &self.component).await?;
+        let call = Call {
+            component: self.component,
+            ..self.call.clone()
+        };
+        let external = self.executor.is_external(&call.component);
+        let rehearsed = self.executor.rehearse(call.clone()).await?;
+        Ok(rehearsed.map(|rehearsed| Rehearsed {
+            executed: checked(&call, external, rehearsed.executed),
+            blobs: rehearsed.blobs,
+        }))
+    }
+
+    fn unasked(&self, error: &anyhow::Error) {
+        let stage = self.call.stage;
+        tracing::warn!("a shadow of {stage} could not be asked: {error:#}");
     }
 }
 
 async fn flush(trials: &Trials) {
     if let Err(error) = trials.flush().await {
         tracing::warn!("what was seen of a trial can't be written: {error:#}");
-    }
-}
-
-/// What two outcomes of the same call differ in.
-fn differences(place: &str, in_force: &Outcome, shadow: &Outcome) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let mut note = |what: String, one: Option<String>, other: Option<String>| {
-        if one != other {
-            let [one, other] =
-                [one, other].map(|text| text.unwrap_or_else(|| "nothing".to_owned()));
-            differences.push(Difference::new(&format!("{place}: {what}"), &one, &other));
-        }
-    };
-    let outputs = |outcome: &Outcome, at: usize| {
-        let output = outcome.outputs.get(at);
-        output.map(|o| format!("{} {} ({})", o.name, o.digest.short(), o.media_type))
-    };
-    for at in 0..in_force.outputs.len().max(shadow.outputs.len()) {
-        let what = format!("output {}", at + 1);
-        note(what, outputs(in_force, at), outputs(shadow, at));
-    }
-    let metric = |outcome: &Outcome, name: &str| {
-        let metric = outcome.metrics.iter().find(|metric| metric.name == name);
-        metric.map(|metric| metric.value.to_string())
-    };
-    let names = in_force.metrics.iter().chain(&shadow.metrics);
-    let mut names: Vec<&str> = names.map(|metric| metric.name.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    for name in names {
-        note(
-            format!("metric {name}"),
-            metric(in_force, name),
-            metric(shadow, name),
-        );
-    }
-    differences
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contract::{Artifact, Digest, Metric};
-
-    #[test]
-    fn outputs_and_figures_are_compared() {
-        let outcome = |bytes: &[u8], value: f64| Outcome {
-            outputs: vec![Artifact {
-                name: "table".to_owned(),
-                digest: Digest::of(bytes),
-                size: 1,
-                media_type: "text/csv".to_owned(),
-            }],
-            metrics: vec![Metric {
-                name: "rows".to_owned(),
-                value,
-            }],
-            notes: vec![],
-        };
-        let (one, other) = (outcome(b"a", 1.0), outcome(b"b", 2.0));
-        assert!(differences("x", &one, &one).is_empty());
-        let told = differences("ingest of run 1", &one, &other);
-        assert_eq!(told.len(), 2);
-        assert_eq!(told[0].place, "ingest of run 1: output 1");
-        assert_eq!(
-            (told[1].in_force.as_str(), told[1].shadow.as_str()),
-            ("1", "2")
-        );
-        assert_eq!(differences("x", &one, &Outcome::default()).len(), 2);
     }
 }

@@ -11,6 +11,7 @@ fn admitted(name: u8) -> Admitted {
         signature: None,
         key: None,
         report: "{}".to_owned(),
+        wished: None,
     }
 }
 
