@@ -17,6 +17,7 @@ mod durable;
 mod external;
 mod hosts;
 mod oracles;
+mod python;
 mod sandbox;
 mod serve;
 mod setup;

@@ -11,6 +11,7 @@ mod queues;
 mod run;
 mod serve;
 mod spin;
+mod split;
 mod store;
 mod transform;
 
@@ -29,6 +30,7 @@ pub(crate) use queues::QueuesCommand;
 pub(crate) use run::{Run, Split, Task};
 pub(crate) use serve::{Serve, Share, Work};
 pub(crate) use spin::{Compose, Spin, SpinCommand};
+pub(crate) use split::SplitScript;
 pub(crate) use store::{Gc, Store, StoreCommand};
 pub(crate) use transform::{Transform, TransformCommand};
 
@@ -127,6 +129,8 @@ pub(crate) enum Command {
     Spin(Spin),
     /// Show what each stage may touch, and which grants were never used
     Grants,
+    /// Take a script of Python apart: which lines are which stage, and settings to begin with
+    Split(SplitScript),
     /// Begin a transform or a stage of your own: a small project that builds
     New(New),
     /// Write a septet.toml with every setting and what it means

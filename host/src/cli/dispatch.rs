@@ -13,7 +13,7 @@ use super::{
     azure, compile, demo, gc, grants, init, invoke, logging, models, monitor, new, output, predict,
     queues, runs, schema, serve,
     session::Origin,
-    shadow, spin, stages, store, train, transforms, work,
+    shadow, spin, split, stages, store, train, transforms, work,
 };
 use crate::config::{self, Environment, Settings, TelemetrySettings};
 
@@ -29,7 +29,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         _ => logging::Out::Command,
     };
     let exported = match cli.command {
-        Command::Init(_) | Command::New(_) | Command::Completions(_) => Ok((None, false)),
+        Command::Init(_) | Command::New(_) | Command::Split(_) | Command::Completions(_) => {
+            Ok((None, false))
+        }
         _ => exported(&cli.command),
     };
     let done = exported.and_then(|(telemetry, unheard)| {
@@ -80,6 +82,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
     match command {
         Command::Init(init) => return init::init(init.force, global.json),
         Command::New(new) => return new::new(&new, global.json),
+        Command::Split(words) => return split::split(&words, global.json),
         Command::Completions(completions) => return init::completions(completions.shell),
         _ => {}
     }
@@ -127,6 +130,7 @@ fn dispatch(cli: Cli, traces: Arc<dyn Traces>) -> anyhow::Result<()> {
             Command::Grants => grants::grants(&origin).await,
             Command::Init(_)
             | Command::New(_)
+            | Command::Split(_)
             | Command::Completions(_)
             | Command::CompileComponent(_) => Ok(()),
         }

@@ -8,7 +8,7 @@
 //! - `train`, `predict`, `monitor`, `demo`, `invoke`, `runs`, `models`, `aliases`, `schema`, `stages`, `swaps`, `distribution`,
 //!   `transforms`, `queues`, `gc`, `store`, `grants`, `new`, `init`: a command each. - `messages`: a
 //!   queue looked into.
-//! - `azure`: what is for Azure Functions.
+//! - `split`: a script of Python taken apart into stages. - `azure`: what is for Azure Functions.
 //! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
 //!   to a run. - `sample`: rows to try a transform on. - `wanted`: the same, from what a trigger wants.
@@ -54,6 +54,7 @@ mod session;
 mod shadow;
 mod source;
 mod spin;
+mod split;
 mod stages;
 mod store;
 mod summary;
