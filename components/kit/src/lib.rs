@@ -11,6 +11,7 @@
 //! - [`transform`]: rows through the user's transforms
 //! - [`preprocessing`]: what was fitted on the train rows, and its use
 //! - [`model`], [`bundle`]: what predicts, and all that serving it needs
+//! - [`trained`]: the train rows, read and told of in a bundle
 //! - [`metrics`], [`scoring`], [`evaluation`]: figures of predictions and the verdict on them
 //! - [`drift`]: figures of rows that changed
 
@@ -27,4 +28,5 @@ pub mod scoring;
 pub mod show;
 pub mod split;
 pub mod table;
+pub mod trained;
 pub mod transform;

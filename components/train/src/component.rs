@@ -26,12 +26,12 @@ use septet_guest::{
 use septet_kit::{
     arrow,
     bundle::{LineageInput, MEDIA_TYPE},
+    trained as rows,
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
     plan::{Parameters, Plan},
-    rows,
     training::Given,
 };
 

@@ -7,12 +7,11 @@
 //!   `boosting`: the algorithms, on smartcore's solvers where these serve
 //! - `products`: what ridge, lasso and elastic net know of the rows
 //! - `tree`: trees on binned columns
-//! - `rows`: the train table as numbers
 //! - `plan`: parameters, checked before any row is read
 //! - `score`, `threshold`: metrics, and from which probability on a class is predicted
 //! - `folds`, `validation`: predictions by models that did not see the rows
 //! - `selection`: `auto`
-//! - `training`, `record`: from rows to a bundle
+//! - `training`: from rows to a bundle
 //! - `component`: bindings and mapping
 
 pub mod algorithm;
@@ -26,9 +25,7 @@ mod logistic;
 mod neighbours;
 pub mod plan;
 mod products;
-mod record;
 mod ridge;
-pub mod rows;
 pub mod score;
 mod selection;
 pub mod settings;

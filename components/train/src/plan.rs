@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use septet_kit::preprocessing::{Folds, Preprocessing, Task};
+use septet_kit::trained::Loaded;
 use serde::Deserialize;
 
 use crate::{
     algorithm::{self, AUTO, Algorithm},
-    rows::Loaded,
     score::Metric,
     settings::{Settings, Values},
     validation,

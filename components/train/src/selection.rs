@@ -1,11 +1,11 @@
 //! `auto`: the algorithm whose cross-validation is the best.
 
 use septet_kit::preprocessing::Preprocessing;
+use septet_kit::trained::Loaded;
 
 use crate::{
     algorithm::{Progress, Rows},
     plan::{Candidate, Plan},
-    rows::Loaded,
     score::Decision,
     validation::{self, OutOfFold, Parts, decide},
 };

@@ -7,15 +7,14 @@ use septet_kit::{
     metrics::Metrics,
     preprocessing::Preprocessing,
     table::Table,
+    trained::{Loaded, answers, feature_reference, record},
 };
 
 use crate::{
     algorithm::{HeldOut, Progress, Rows},
     folds,
     plan::{Candidate, Choice, Plan, bags_tell},
-    record::{answers, feature_reference, record},
-    rows::Loaded,
-    score::{Decision, Metric},
+    score::{self, Decision, Metric},
     selection,
     validation::{self, OutOfFold, Parts, decide, predict_train, targets},
 };
@@ -145,8 +144,13 @@ impl Plan {
             }),
             threshold: decision.map(|decision| decision.threshold),
             metrics: figures.clone(),
-            prediction_reference: Reference::fit(&answers(preprocessing, &unseen, decision), &[]),
-            recorded: record(&given, &model, features)?,
+            prediction_reference: Reference::fit(
+                &answers(preprocessing, &unseen, predicted(&unseen, decision)),
+                &[],
+            ),
+            recorded: record(preprocessing, &given.sample, features, |_, rows| {
+                Ok(model.predict(rows))
+            })?,
             reference: given.reference,
             lineage: given.lineage,
             preprocessing: given.preprocessing,
@@ -286,6 +290,12 @@ impl Plan {
         })
         .collect()
     }
+}
+
+/// The numbers of the predicted classes.
+fn predicted(predictions: &Matrix, decision: Option<Decision>) -> Vec<u32> {
+    let classes = score::classes(predictions, decision).into_iter();
+    classes.map(|class| class as u32).collect()
 }
 
 #[cfg(test)]

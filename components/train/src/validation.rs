@@ -1,11 +1,10 @@
 //! Cross-validation: predictions for train rows by models that did not learn from them.
 
-use septet_kit::{matrix::Matrix, model::Model, preprocessing::Preprocessing};
+use septet_kit::{matrix::Matrix, model::Model, preprocessing::Preprocessing, trained::Loaded};
 
 use crate::{
     algorithm::{Algorithm, HeldOut, Progress, Rows},
     folds::{self, Fold},
-    rows::Loaded,
     score::{Decision, Metric},
     settings::Settings,
     threshold,

@@ -1,6 +1,6 @@
 //! The train table as numbers.
 
-use septet_kit::{
+use crate::{
     matrix::Matrix,
     preprocessing::{Preprocessing, TARGET, Task, UNIT, WEIGHT},
     table::{Table, Values},
@@ -119,10 +119,28 @@ pub fn load(
 
 #[cfg(test)]
 mod tests {
-    use septet_kit::table::Column;
-
     use super::*;
-    use crate::training::tests::preprocessing;
+    use crate::{preprocessing::Folds, table::Column};
+
+    /// Two features.
+    fn preprocessing(task: Task) -> Preprocessing {
+        let classification = task == Task::Classification;
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        Preprocessing {
+            task,
+            target: "y".to_owned(),
+            classes: texts(if classification { &["no", "yes"] } else { &[] }),
+            class_counts: if classification { vec![1, 1] } else { vec![] },
+            target_mean: 0.0,
+            positive: None,
+            folds: Folds::Rows,
+            weighted: false,
+            inputs: vec![],
+            transforms: vec![],
+            columns: vec![],
+            features: texts(&["a", "b"]),
+        }
+    }
 
     fn table(names: &[&str], values: &[f64]) -> Table {
         Table {

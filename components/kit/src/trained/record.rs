@@ -1,17 +1,11 @@
 //! What the bundle tells of the train rows: bins of features and predictions, rows to replay.
 
-use septet_kit::{
+use crate::{
     bundle::{Recorded, TRAIN_ROW},
     drift::Reference,
     matrix::Matrix,
-    model::Model,
     preprocessing::{Preprocessing, Task},
     table::{Column, Table, Values as Cells},
-};
-
-use crate::{
-    score::{self, Decision},
-    training::Given,
 };
 
 /// Text of a row that is recorded; JSON may need six times as much.
@@ -20,7 +14,7 @@ const MAX_RECORDED: usize = 64 << 10;
 const MAX_REFERENCED: usize = 5_000;
 
 /// Bins of the features, a column at a time.
-pub(crate) fn feature_reference(
+pub fn feature_reference(
     preprocessing: &Preprocessing,
     features: &Matrix,
     notes: &mut Vec<String>,
@@ -55,18 +49,12 @@ pub(crate) fn feature_reference(
 }
 
 /// Predictions as infer gives them: `prediction` and, of two classes, the positive one's probability.
-pub(crate) fn answers(
-    preprocessing: &Preprocessing,
-    predictions: &Matrix,
-    decision: Option<Decision>,
-) -> Table {
+/// `classes` are the numbers of the predicted ones; none for regression.
+pub fn answers(preprocessing: &Preprocessing, predictions: &Matrix, classes: Vec<u32>) -> Table {
     let values = match preprocessing.task {
         Task::Classification => Cells::Categories {
             dictionary: preprocessing.classes.clone(),
-            codes: score::classes(predictions, decision)
-                .into_iter()
-                .map(|class| class as u32)
-                .collect(),
+            codes: classes,
         },
         Task::Regression => Cells::Floats(predictions.values.clone()),
     };
@@ -89,13 +77,14 @@ pub(crate) fn answers(
     }
 }
 
-/// The sample's rows with their predictions, but for rows with very long texts.
-pub(crate) fn record(given: &Given, model: &Model, features: &Matrix) -> Result<Recorded, String> {
-    let Given {
-        preprocessing,
-        sample,
-        ..
-    } = given;
+/// The sample's rows with their predictions by `predict`, which is given raw rows and their features; but
+/// for rows with very long texts. `features` are those of the train rows.
+pub fn record(
+    preprocessing: &Preprocessing,
+    sample: &Table,
+    features: &Matrix,
+    predict: impl FnOnce(&Table, &Matrix) -> Result<Matrix, String>,
+) -> Result<Recorded, String> {
     let short = |row: &u32| {
         let texts = sample.columns.iter();
         let lengths = texts
@@ -121,5 +110,6 @@ pub(crate) fn record(given: &Given, model: &Model, features: &Matrix) -> Result<
         Matrix::new(numbers.len(), features.columns, values)
             .ok_or("the sample names rows that the train table does not have")?
     };
-    Ok(Recorded::new(&raw, &model.predict(&rows)))
+    let predictions = predict(&raw, &rows)?;
+    Ok(Recorded::new(&raw, &predictions))
 }
