@@ -1,4 +1,4 @@
-//! Embeds the seven default stages and what they are composed with on Spin: builds their components, or
+//! Embeds the seven default stages, infer for ONNX, and what they are composed with on Spin: builds their components, or
 //! takes those of `SEPTET_COMPONENTS`, and writes the tables that `src/components.rs` includes.
 
 use std::{
@@ -22,6 +22,9 @@ const STAGES: [&str; 7] = [
     "Infer",
     "Monitor",
 ];
+
+/// Infers with models of ONNX.
+const INFER_ONNX: &str = "septet-infer-onnx";
 
 /// What a stage is composed with on Spin.
 const SPIN: [&str; 6] = [
@@ -48,7 +51,8 @@ fn embed() -> Result<(), String> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let workspace = manifest.parent().unwrap_or(&manifest);
     let stages = STAGES.map(|stage| format!("septet-{}", stage.to_lowercase()));
-    let packages: Vec<&str> = stages.iter().map(String::as_str).chain(SPIN).collect();
+    let stages = stages.iter().map(String::as_str);
+    let packages: Vec<&str> = stages.chain(SPIN).chain([INFER_ONNX]).collect();
 
     write_helper(workspace, &out)?;
     println!("cargo::rerun-if-env-changed=SEPTET_COMPONENTS");
@@ -57,14 +61,21 @@ fn embed() -> Result<(), String> {
     } else {
         watch(workspace, &packages);
         let target = target_folder(&out).join("components");
-        // Two builds: what Spin's parts ask of a library must not change the bytes of a stage.
-        let (stages, spin) = packages.split_at(STAGES.len());
+        // Builds apart: what others ask of a library must not change the bytes of a stage.
+        let (stages, others) = packages.split_at(STAGES.len());
+        let (spin, onnx) = others.split_at(SPIN.len());
         let mut components = guests::build(workspace, &target, stages)?;
         components.extend(guests::build(workspace, &target, spin)?);
+        components.extend(guests::build(workspace, &target, onnx)?);
         components
     };
 
-    let (stages, spin) = components.split_at(STAGES.len());
+    let (stages, others) = components.split_at(STAGES.len());
+    let (spin, onnx) = others.split_at(SPIN.len());
+    for bytes in onnx {
+        let path = out.join("infer-onnx.wasm");
+        fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     let keys = STAGES.map(|stage| format!("Stage::{stage}"));
     write_table(&out, "embedded", &keys, stages)?;
     // As a literal of Rust: quoted and escaped.

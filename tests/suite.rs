@@ -16,6 +16,7 @@ mod distribution;
 mod durable;
 mod external;
 mod hosts;
+mod onnx;
 mod oracles;
 mod python;
 mod sandbox;

@@ -1,5 +1,5 @@
-//! The seven default stages' components, and those that go with them on Spin, as the build embedded
-//! them.
+//! The seven default stages' components, infer's for ONNX, and those that go with them on Spin, as the
+//! build embedded them.
 //!
 //! Bytes only: it must not compile or run them. Their native code is made on first use, by the
 //! catalog.
@@ -10,6 +10,16 @@ use crate::contract::{Digest, Stage};
 
 /// Each stage's component, in the order of [`Stage::ALL`].
 pub const EMBEDDED: [(Stage, &[u8]); 7] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// The component of infer for models of ONNX. It reads what strangers write, by a large library: it is put
+/// into a store like a component of somebody else's, and run as guarded as one.
+pub const INFER_ONNX: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/infer-onnx.wasm"));
+
+/// The digest of [`INFER_ONNX`], computed once.
+pub fn infer_onnx() -> Digest {
+    static KNOWN: OnceLock<Digest> = OnceLock::new();
+    *KNOWN.get_or_init(|| Digest::of(INFER_ONNX))
+}
 
 /// What the stages' components are composed with on Spin, by package.
 pub const SPIN: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/spin.rs"));
@@ -36,6 +46,8 @@ mod tests {
             let own = (Digest::of(bytes), bytes.len() as u64);
             assert_eq!(builtin(stage), Some(own));
         }
+        assert!(INFER_ONNX.starts_with(b"\0asm\x0d\0\x01\0"));
+        assert_eq!(infer_onnx(), Digest::of(INFER_ONNX));
         for (package, bytes) in SPIN {
             assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{package}");
         }

@@ -1,7 +1,7 @@
-//! Bindings and mapping.
+//! Bindings and mapping, for this crate's component and for others that predict as it does.
 
 #[allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
-mod bindings {
+pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
         world: "septet:pipeline/infer",
@@ -14,12 +14,15 @@ mod bindings {
             "septet:capability/transforms@0.1.0": septet_guest::bindings::septet::capability::transforms,
             "septet:capability/log@0.1.0": septet_guest::bindings::septet::capability::log,
         },
+        pub_export_macro: true,
+        export_macro_name: "export",
+        default_bindings_module: "septet_infer::component::bindings",
     });
 }
 
 use std::cell::RefCell;
 
-use bindings::exports::septet::pipeline::{predictor, stage};
+use bindings::exports::septet::pipeline::predictor;
 use septet_guest::{
     Artifact, Invocation, Metric, Outcome, StageError, ask,
     bindings::septet::transform::tables,
@@ -33,7 +36,7 @@ use septet_kit::arrow;
 
 use crate::{
     batch::{self, Parameters, Part, Sinks},
-    predictor::Predictor,
+    predictor::{Open, Predictor},
 };
 
 /// Bytes of a bundle at most.
@@ -44,57 +47,84 @@ thread_local! {
     static LOADED: RefCell<Option<Predictor>> = const { RefCell::new(None) };
 }
 
-struct Component;
-
-impl stage::Guest for Component {
-    fn run(invocation: Invocation) -> Result<Outcome, StageError> {
-        settle(run(&invocation))
-    }
+/// What `stage` answers: predictions to a file. `open` makes the engine of an ONNX model, where there is one.
+pub fn stage(invocation: &Invocation, open: Option<Open>) -> Result<Outcome, StageError> {
+    settle(run(invocation, open))
 }
 
-impl predictor::Guest for Component {
-    fn load(bundle: Artifact) -> Result<predictor::Signature, predictor::Error> {
-        let predictor = settle(open(&bundle)).map_err(ended)?;
-        let signature = predictor::Signature {
-            inputs: predictor
-                .inputs()
-                .iter()
-                .map(|input| predictor::Feature {
-                    name: input.name.clone(),
-                    kind: kind(input.kind),
-                    nullable: true,
-                })
-                .collect(),
-            outputs: predictor
-                .outputs()
-                .into_iter()
-                .map(|field| predictor::Feature {
-                    name: field.name,
-                    kind: kind(field.kind),
-                    nullable: false,
-                })
-                .collect(),
-        };
-        LOADED.set(Some(predictor));
-        Ok(signature)
-    }
-
-    fn predict(batch: tables::Table) -> Result<tables::Table, predictor::Error> {
-        LOADED.with_borrow(|loaded| {
-            let predictor = loaded
-                .as_ref()
-                .ok_or_else(|| predictor::Error::Failed("no model is loaded".to_owned()))?;
-            let predicted = to_kit(batch).and_then(|rows| {
-                predictor.predict(&rows, ask::transform, &mut |done| {
-                    log::progress(done as u64, Some(rows.rows as u64));
-                })
-            });
-            settle(predicted).map(to_wit).map_err(ended)
-        })
-    }
+/// What `predictor.load` answers.
+pub fn load(
+    bundle: &Artifact,
+    open: Option<Open>,
+) -> Result<predictor::Signature, predictor::Error> {
+    let predictor = settle(read(bundle, open)).map_err(ended)?;
+    let signature = predictor::Signature {
+        inputs: predictor
+            .inputs()
+            .iter()
+            .map(|input| predictor::Feature {
+                name: input.name.clone(),
+                kind: kind(input.kind),
+                nullable: true,
+            })
+            .collect(),
+        outputs: predictor
+            .outputs()
+            .into_iter()
+            .map(|field| predictor::Feature {
+                name: field.name,
+                kind: kind(field.kind),
+                nullable: false,
+            })
+            .collect(),
+    };
+    LOADED.set(Some(predictor));
+    Ok(signature)
 }
 
-bindings::export!(Component with_types_in bindings);
+/// What `predictor.predict` answers.
+pub fn predict(batch: tables::Table) -> Result<tables::Table, predictor::Error> {
+    LOADED.with_borrow(|loaded| {
+        let predictor = loaded
+            .as_ref()
+            .ok_or_else(|| predictor::Error::Failed("no model is loaded".to_owned()))?;
+        let predicted = to_kit(batch).and_then(|rows| {
+            predictor.predict(&rows, ask::transform, &mut |done| {
+                log::progress(done as u64, Some(rows.rows as u64));
+            })
+        });
+        settle(predicted).map(to_wit).map_err(ended)
+    })
+}
+
+/// The component of Septet's own models.
+#[cfg(feature = "component")]
+mod own {
+    use super::{
+        Artifact, Invocation, Outcome, StageError, bindings, load, predict, predictor, stage,
+        tables,
+    };
+
+    struct Component;
+
+    impl bindings::exports::septet::pipeline::stage::Guest for Component {
+        fn run(invocation: Invocation) -> Result<Outcome, StageError> {
+            stage(&invocation, None)
+        }
+    }
+
+    impl predictor::Guest for Component {
+        fn load(bundle: Artifact) -> Result<predictor::Signature, predictor::Error> {
+            load(&bundle, None)
+        }
+
+        fn predict(batch: tables::Table) -> Result<tables::Table, predictor::Error> {
+            predict(batch)
+        }
+    }
+
+    bindings::export!(Component with_types_in super::bindings);
+}
 
 fn ended(error: StageError) -> predictor::Error {
     match error {
@@ -103,18 +133,22 @@ fn ended(error: StageError) -> predictor::Error {
     }
 }
 
-fn open(bundle: &Artifact) -> Result<Predictor, String> {
+fn read(bundle: &Artifact, open: Option<Open>) -> Result<Predictor, String> {
     let bytes = BlobReader::open(bundle)?.all(MAX_BUNDLE)?;
     // Of the rows to come none is done.
-    Predictor::load(&bytes, ask::transform, &mut |_| log::progress(0, None))
+    Predictor::load(&bytes, open, ask::transform, &mut |_| {
+        log::progress(0, None)
+    })
 }
 
-fn run(invocation: &Invocation) -> Result<Outcome, String> {
+fn run(invocation: &Invocation, open: Option<Open>) -> Result<Outcome, String> {
     let parameters: Parameters = call::parameters(invocation)?;
-    let predictor = open(call::input(invocation, "bundle")?)?;
+    let predictor = read(call::input(invocation, "bundle")?, open)?;
     let parts = parts(invocation)?;
     let too_wide = batch::too_wide(&predictor).filter(|_| parameters.features);
-    let features = parameters.features && too_wide.is_none();
+    // A model that takes raw columns has no features of its own.
+    let has_features = !predictor.features().is_empty();
+    let features = parameters.features && has_features && too_wide.is_none();
     let sinks = Sinks {
         format: parameters.format,
         predictions: BlobWriter::create(parameters.format.media_type())?,

@@ -14,4 +14,4 @@ mod output;
 pub mod predictor;
 
 #[cfg(target_arch = "wasm32")]
-mod component;
+pub mod component;

@@ -1,10 +1,11 @@
 //! A bundle, loaded once and asked often. This is the one prediction path of the whole pipeline.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, ops::Range};
 
 use septet_kit::{
     bundle::Bundle,
     matrix::Matrix,
+    model::{Model, Onnx},
     preprocessing::{Input, Preprocessing, Task},
     table::{Column, Field, Kind, Table, Values},
     transform,
@@ -13,10 +14,31 @@ use septet_kit::{
 /// The name of the predicted label or value.
 pub const PREDICTION: &str = "prediction";
 
-/// A model that is ready to predict.
+/// Predicts with a model that is another library's.
+pub trait Engine {
+    /// Scores of rows: as [`Model::predict`] gives them, one row each. `rows` are the raw columns that
+    /// serving needs, checked and passed through the transforms; `features` are made of them, and have no
+    /// columns where the model takes the raw ones.
+    fn scores(&self, rows: &Table, features: &Matrix) -> Result<Scores, String>;
+}
+
+/// What an engine says of rows.
 #[derive(Debug)]
+pub struct Scores {
+    /// A row each; any numbers where a row is refused.
+    pub values: Matrix,
+    /// Why a row, from 0, can't be predicted: one line.
+    pub refused: BTreeMap<usize, String>,
+}
+
+/// Makes the engine of a model.
+pub type Open = fn(&Onnx, &Preprocessing) -> Result<Box<dyn Engine>, String>;
+
+/// A model that is ready to predict.
 pub struct Predictor {
     bundle: Bundle,
+    /// What predicts in the place of the bundle's own model.
+    engine: Option<Box<dyn Engine>>,
     /// Of two classes: the positive one, and the probability from which on it is predicted.
     threshold: Option<(usize, f64)>,
 }
@@ -32,24 +54,30 @@ pub struct Answer {
     pub errors: BTreeMap<usize, String>,
 }
 
+impl fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor")
+            .field("bundle", &self.bundle)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Predictor {
     /// Decodes a bundle and replays its recorded rows through the transforms, features and model
-    /// of today. `call` passes a batch through a transform, `report` is told how many rows are
-    /// replayed so far.
+    /// of today. `open` makes the engine of an ONNX model, where this component has one; `call` passes a
+    /// batch through a transform, `report` is told how many rows are replayed so far.
     pub fn load(
         bytes: &[u8],
+        open: Option<Open>,
         call: impl FnMut(&str, Table) -> Result<Table, String>,
         report: &mut dyn FnMut(usize),
     ) -> Result<Self, String> {
-        let bundle = Bundle::decode(bytes)?;
-        let plan = &bundle.manifest.preprocessing;
-        let positive = plan.positive.as_ref();
-        let positive = positive.and_then(|label| plan.classes.iter().position(|c| c == label));
-        let predictor = Self {
-            threshold: positive.zip(bundle.manifest.threshold),
-            bundle,
-        };
+        let predictor = Self::unplayed(Bundle::decode(bytes)?, open)?;
         let recorded = &predictor.bundle.manifest.recorded;
+        // A model that came without its rows has none, and no columns of them either.
+        if recorded.is_empty() {
+            return Ok(predictor);
+        }
         recorded
             .table()
             .and_then(|rows| predictor.scores(&rows, call, report))
@@ -58,6 +86,34 @@ impl Predictor {
                 format!("the model does not predict its recorded rows as it did: {reason}")
             })?;
         Ok(predictor)
+    }
+
+    /// The predictor of a bundle whose recorded rows are not replayed, because they are still to be made.
+    pub fn unplayed(bundle: Bundle, open: Option<Open>) -> Result<Self, String> {
+        let plan = &bundle.manifest.preprocessing;
+        let positive = plan.positive.as_ref();
+        let positive = positive.and_then(|label| plan.classes.iter().position(|c| c == label));
+        let engine = match (&bundle.model, open) {
+            (Model::Onnx(onnx), Some(open)) => Some(open(onnx, plan)?),
+            (Model::Onnx(_), None) => {
+                return Err(
+                    "the model is ONNX, which this component of infer does not read: the one that does \
+                     is registered with the model's version"
+                        .to_owned(),
+                );
+            }
+            _ => None,
+        };
+        Ok(Self {
+            threshold: positive.zip(bundle.manifest.threshold),
+            bundle,
+            engine,
+        })
+    }
+
+    /// What the model is made of.
+    pub const fn bundle(&self) -> &Bundle {
+        &self.bundle
     }
 
     /// Columns that [`Self::predict`] needs; others are ignored.
@@ -120,11 +176,14 @@ impl Predictor {
         call: impl FnMut(&str, Table) -> Result<Table, String>,
         report: &mut dyn FnMut(usize),
     ) -> Result<Answer, String> {
-        let (features, refused) = self
-            .preprocessing()
-            .features_checked(&self.rows(table, call)?)?;
+        let rows = self.rows(table, call)?;
+        let (features, refused) = self.preprocessing().features_checked(&rows)?;
         let mut errors: BTreeMap<usize, String> = refused.into_iter().collect();
-        let mut scores = self.bundle.model.predict_in_steps(&features, report);
+        let scored = self.score(&rows, &features, report)?;
+        for (row, reason) in scored.refused {
+            errors.entry(row).or_insert(reason);
+        }
+        let mut scores = scored.values;
         for row in 0..table.rows {
             let scores = scores.row_mut(row);
             if !scores.iter().all(|score| score.is_finite()) {
@@ -183,8 +242,40 @@ impl Predictor {
         call: impl FnMut(&str, Table) -> Result<Table, String>,
         report: &mut dyn FnMut(usize),
     ) -> Result<Matrix, String> {
-        let features = self.preprocessing().features(&self.rows(table, call)?)?;
-        Ok(self.bundle.model.predict_in_steps(&features, report))
+        let rows = self.rows(table, call)?;
+        let features = self.preprocessing().features(&rows)?;
+        let scored = self.score(&rows, &features, report)?;
+        match scored.refused.first_key_value() {
+            None => Ok(scored.values),
+            Some((row, reason)) => Err(format!("{reason} in row {}", rows.line(*row))),
+        }
+    }
+
+    /// What the model, or its engine, says of rows.
+    fn score(
+        &self,
+        rows: &Table,
+        features: &Matrix,
+        report: &mut dyn FnMut(usize),
+    ) -> Result<Scores, String> {
+        let model = &self.bundle.model;
+        let outputs = model.classes().unwrap_or(1);
+        let mut refused = BTreeMap::new();
+        let mut predict = |range: Range<usize>, part: &Matrix| match &self.engine {
+            None => Ok(model.predict(part)),
+            Some(engine) => {
+                let numbers: Vec<u32> = range.clone().map(|row| row as u32).collect();
+                let scores = engine.scores(&rows.take(&numbers), part)?;
+                if (scores.values.rows, scores.values.columns) != (part.rows, outputs) {
+                    return Err("the model does not give one prediction a row".to_owned());
+                }
+                let moved = scores.refused.into_iter();
+                refused.extend(moved.map(|(row, reason)| (range.start + row, reason)));
+                Ok(scores.values)
+            }
+        };
+        let values = model.in_steps(features, &mut predict, report)?;
+        Ok(Scores { values, refused })
     }
 
     /// Raw rows, checked and passed through the transforms.

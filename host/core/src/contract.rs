@@ -318,6 +318,9 @@ pub struct PinnedVersion {
 /// Endings of files that hold data which ingest reads.
 pub const ENDINGS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "parquet"];
 
+/// The algorithm of a model that came as ONNX, as its bundle and its version's summary tell it.
+pub const ONNX_ALGORITHM: &str = "onnx";
+
 /// The media type of a model bundle.
 pub const BUNDLE_TYPE: &str = "application/vnd.septet.model-bundle";
 
@@ -330,6 +333,12 @@ impl PinnedVersion {
             size: self.bundle_size,
             media_type: BUNDLE_TYPE.to_owned(),
         }
+    }
+
+    /// Whether its bundle holds an ONNX model, which its own infer component reads and no other.
+    pub fn is_onnx(&self) -> bool {
+        let summary: serde_json::Value = serde_json::from_str(&self.summary).unwrap_or_default();
+        summary.get("algorithm").and_then(|name| name.as_str()) == Some(ONNX_ALGORITHM)
     }
 
     /// The transforms that its rows go through, as its summary names them.

@@ -57,7 +57,7 @@ async fn load_test(session: &Session, model: &str, version: &Version) -> anyhow:
     let builtin = session.component(Stage::Infer)?;
     let swaps = session.pipeline.swaps();
     let state = swaps.state(Stage::Infer).await?;
-    let infer = state.settled(pinned.infer, builtin);
+    let infer = state.settled(pinned, builtin);
     if state.has_admitted(&infer) {
         swaps.accepts(&state, &infer).await?;
     }

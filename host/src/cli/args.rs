@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 pub(crate) use azure::{Apps, Azure, AzureCommand, Check, Package, Train};
 pub(crate) use distribution::{Pull, Push, Registry};
-pub(crate) use model::{Models, ModelsCommand, Schema, SchemaCommand};
+pub(crate) use model::{Import, Models, ModelsCommand, Schema, SchemaCommand};
 pub(crate) use new::{Language, New, NewCommand};
 pub(crate) use queues::QueuesCommand;
 pub(crate) use run::{Run, Split, Task};
@@ -107,7 +107,7 @@ pub(crate) enum Command {
     Invoke(Invoke),
     /// List runs; show or cancel one
     Runs(Runs),
-    /// List models; show, promote or roll back versions; read the alias log
+    /// List models; show, import, promote or roll back versions; read the alias log
     Models(Models),
     /// Show the schema that a model's data are held to, or accept another
     Schema(Schema),

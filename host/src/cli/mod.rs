@@ -11,7 +11,7 @@
 //! - `split`: a script of Python taken apart into stages. - `azure`: what is for Azure Functions.
 //! - `compile`: what the program starts itself for, to compile what it does not trust.
 //! - `training`, `request`, `parameters`, `data`, `dataset`, `source`: from flags, settings and files
-//!   to a run. - `sample`: rows to try a transform on. - `wanted`: the same, from what a trigger wants.
+//!   to a run. - `sample`: rows to try a transform on. - `import`: an ONNX model as a version. - `wanted`: the same, from what a trigger wants.
 //! - `summary`: a finished run as one object; `parts`: what parts are called; `drawing`: progress;
 //!   `output`, `logging`, `lines`: lines.
 //!
@@ -32,6 +32,7 @@ mod drawing;
 mod export;
 mod gc;
 mod grants;
+mod import;
 mod init;
 mod invoke;
 mod lines;

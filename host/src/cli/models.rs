@@ -1,6 +1,6 @@
 //! `septet models`: versions, aliases, and every change of what is in production.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use septet::{
     contract::{Digest, Stage},
     pipeline::{
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     aliases::{self, CHAMPION},
     args::ModelsCommand,
-    output, schema,
+    import, output, schema,
     session::Origin,
     summary,
 };
@@ -23,9 +23,14 @@ const MAX_REPORT: u64 = 4 << 20;
 
 /// Lists models, or does what the command says.
 pub(crate) async fn models(origin: &Origin, command: Option<&ModelsCommand>) -> anyhow::Result<()> {
+    if let Some(ModelsCommand::Import(words)) = command {
+        return import::import(origin, words).await;
+    }
     let pipeline = origin.existing().await?;
     match command {
         None => list(origin, &pipeline).await,
+        // It makes the store where there is none.
+        Some(ModelsCommand::Import(_)) => Ok(()),
         Some(ModelsCommand::Show { model }) => show(origin, &pipeline, model).await,
         Some(ModelsCommand::Card { model }) => card(origin, &pipeline, model).await,
         Some(ModelsCommand::Log { model }) => log(origin, &pipeline, model).await,
@@ -165,6 +170,10 @@ async fn card(origin: &Origin, pipeline: &Pipeline, model: &str) -> anyhow::Resu
     let model: ModelRef = model.parse()?;
     let version = pipeline.registry().resolve(&model).await?;
     let shown = format!("{}@{}", model.name, version.pinned.number);
+    ensure!(
+        version.run != import::RUN,
+        "{shown} has no model card: it was imported, and no run has evaluated it"
+    );
     let run = pipeline.state(&version.run).await;
     let run = run.with_context(|| format!("the run that made {shown} can't be read"))?;
     let names: &[&str] = if origin.global.json {

@@ -1,4 +1,4 @@
-//! Rows of a file, to try a transform on.
+//! Rows of a file, to try a transform or a model on.
 //!
 //! They are read by the component of ingest, as the rows of a run are: what a transform is tried on has
 //! the kinds that it will meet.
@@ -7,7 +7,7 @@ use std::{io::Cursor, path::Path};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use septet::{
-    contract::{Call, Disposition, Origin as CallOrigin, Stage},
+    contract::{Artifact, Call, Disposition, Origin as CallOrigin, Stage},
     stage::Control,
 };
 use septet_kit::{
@@ -27,8 +27,8 @@ const BATCH: usize = 8 << 20;
 /// The largest table that is read, in bytes.
 const MAX_TABLE: u64 = 256 << 20;
 
-/// The first rows of a file.
-pub(crate) async fn read(session: &Session, path: &Path) -> anyhow::Result<Table> {
+/// A file as ingest's table.
+pub(crate) async fn table(session: &Session, path: &Path) -> anyhow::Result<Artifact> {
     let shown = path.display();
     source::check(path)?;
     let store = session.pipeline.store();
@@ -56,8 +56,18 @@ pub(crate) async fn read(session: &Session, path: &Path) -> anyhow::Result<Table
             bail!("{shown}: ingest failed: {reason}")
         }
     };
-    let table = outcome.outputs.iter().find(|output| output.name == "table");
-    let table = table.with_context(|| format!("{shown}: ingest made no table of it"))?;
+    let table = outcome
+        .outputs
+        .into_iter()
+        .find(|output| output.name == "table");
+    table.with_context(|| format!("{shown}: ingest made no table of it"))
+}
+
+/// The first rows of a file.
+pub(crate) async fn read(session: &Session, path: &Path) -> anyhow::Result<Table> {
+    let shown = path.display();
+    let table = table(session, path).await?;
+    let store = session.pipeline.store();
     let bytes = store.blobs.get(&table.digest, MAX_TABLE).await;
     let bytes =
         bytes.with_context(|| format!("{shown} is too large for a sample: give fewer rows"))?;

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use septet::{
-    components::{EMBEDDED, builtin},
+    components::{EMBEDDED, INFER_ONNX, builtin, infer_onnx},
     contract::{Digest, Stage},
     external::{External, Externals},
     pipeline::{Own, Pipeline, RunRequest, RunState, Stand, Standing, Status, Traces},
@@ -99,7 +99,9 @@ impl Origin {
         // Components of others are compiled in a process of their own, which is this program.
         let compiler = Compiler::process(config::itself()?);
         let stages = stages.with_compiler(compiler);
-        Ok(Arc::new(stages.with_externals(externals)))
+        Ok(Arc::new(
+            stages.with_externals(externals).with_onnx(INFER_ONNX),
+        ))
     }
 
     /// The connection of the store's account; none where the store is in a folder.
@@ -141,6 +143,9 @@ impl Origin {
     pub(crate) async fn session(&self, mode: Mode) -> anyhow::Result<Session> {
         let store = self.open(mode).await?;
         let session = self.session_of(store)?;
+        if session.pipeline.standing().of(Stage::Train).is_some() {
+            session.stages.keep_onnx().await?;
+        }
         self.wish(&session).await?;
         Ok(session)
     }
@@ -172,7 +177,8 @@ impl Origin {
             };
             (external.stage(), stand)
         };
-        let standing = Standing::new(externals.all().map(stand).collect(), None);
+        let standing = externals.all().map(stand).collect();
+        let standing = Standing::new(standing, Some(infer_onnx()));
         let named = standing.clone();
         let own = Own::new(move |stage, component| {
             named.is_own(component) || builtin(stage).is_some_and(|(own, _)| own == *component)

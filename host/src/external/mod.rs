@@ -28,5 +28,5 @@ pub use call::NOT_SANDBOXED;
 pub use definition::{External, Externals, File, Headers, Way};
 pub use door::Doorway;
 
-pub(crate) use call::Around;
+pub(crate) use call::{Around, ONNX};
 pub(crate) use definition::BEGINS;

@@ -1,9 +1,12 @@
-//! External stages among a process's stages: which of them it may run, and what of theirs is reused.
+//! External stages among a process's stages: which of them it may run, what of theirs is reused, and what
+//! becomes of a model of theirs.
+
+use anyhow::Context as _;
 
 use crate::{
     capability::{Scope, log::Sink},
-    contract::{Call, Digest, Executed},
-    external::{self, External, Externals},
+    contract::{Artifact, Call, Digest, Disposition, Executed, Origin, Stage},
+    external::{self, External, Externals, ONNX},
 };
 
 use super::{Control, Pulse, StageExecutor};
@@ -52,7 +55,99 @@ impl StageExecutor {
             scope: Scope::of(call, self.catalog.grants().labels(call.stage)),
             apart: self.apart,
         };
-        external.execute(call, &around).await
+        let executed = external.execute(call, &around).await?;
+        self.bundle(call, executed, control).await
+    }
+
+    /// The infer component of ONNX models, which else are left as they are.
+    #[must_use]
+    pub const fn with_onnx(mut self, component: &'static [u8]) -> Self {
+        self.onnx = Some(component);
+        self
+    }
+
+    /// Makes a bundle of an ONNX model and what `inputs` say of the rows that it takes: `preprocessing`,
+    /// `reference`, `sample` and `train` of the built-in preprocess, or `table`s of raw rows, as
+    /// `parameters` say. It is read by the component of such models, in its sandbox.
+    pub async fn import_onnx(
+        &self,
+        mut onnx: Artifact,
+        inputs: Vec<Artifact>,
+        (parameters, seed): (String, u64),
+        (origin, control): (Origin, &Control),
+    ) -> anyhow::Result<Executed> {
+        let bytes = self
+            .onnx
+            .context("this septet was built without infer for ONNX")?;
+        let component = self.onnx_component(bytes).await?;
+        onnx.name = "onnx".to_owned();
+        let call = Call {
+            stage: Stage::Infer,
+            component,
+            inputs: std::iter::once(onnx).chain(inputs).collect(),
+            aliases: Vec::new(),
+            parameters,
+            seed,
+            infer: component,
+            transforms: Vec::new(),
+            origin,
+        };
+        self.execute_component(call, control, None).await
+    }
+
+    /// Sees to it that the component of ONNX models is in the store, where whoever predicts finds it.
+    pub async fn keep_onnx(&self) -> anyhow::Result<Option<Digest>> {
+        match self.onnx {
+            None => Ok(None),
+            Some(bytes) => self.onnx_component(bytes).await.map(Some),
+        }
+    }
+
+    async fn onnx_component(&self, bytes: &[u8]) -> anyhow::Result<Digest> {
+        let digest = Digest::of(bytes);
+        if self.blobs.touch(&digest).await?.is_none() {
+            self.blobs.put(bytes).await?;
+        }
+        Ok(digest)
+    }
+
+    /// What an external train gave, its ONNX model as a bundle: of one that is given the features of the
+    /// built-in preprocess, which serving needs beside it. Another stays what it is.
+    async fn bundle(
+        &self,
+        call: &Call,
+        mut executed: Executed,
+        control: &Control,
+    ) -> anyhow::Result<Executed> {
+        const PARTS: [&str; 4] = ["preprocessing", "reference", "sample", "train"];
+        let parts = call
+            .inputs
+            .iter()
+            .filter(|i| PARTS.contains(&i.name.as_str()));
+        let parts: Vec<Artifact> = parts.cloned().collect();
+        let Disposition::Ok(outcome) = &mut executed.disposition else {
+            return Ok(executed);
+        };
+        let is_onnx = |output: &&mut Artifact| output.name == "bundle" && output.media_type == ONNX;
+        let Some(model) = outcome.outputs.iter_mut().find(is_onnx) else {
+            return Ok(executed);
+        };
+        if call.stage != Stage::Train || self.onnx.is_none() || parts.len() < PARTS.len() {
+            return Ok(executed);
+        }
+        let given = ("{}".to_owned(), call.seed);
+        let from = (call.origin.clone(), control);
+        let imported = self.import_onnx(model.clone(), parts, given, from).await?;
+        match imported.disposition {
+            Disposition::Ok(made) => {
+                let mut outputs = made.outputs.into_iter();
+                let bundle = outputs.find(|output| output.name == "bundle");
+                *model = bundle.context("infer for ONNX made no bundle")?;
+                outcome.notes.extend(made.notes);
+            }
+            other => executed.disposition = other,
+        }
+        Ok(executed)
     }
 
     /// Whether the blob is what stands for an external stage, and no component.

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Context as _;
 use septet_kit::table::Table;
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
 
 use super::{
     Catalog, Compiler, Control, EarlyEnd, Embedded, Engines, Grants, Inert, Limits, LoadError,
@@ -51,6 +54,8 @@ pub struct StageExecutor {
     on_silence: OnSilence,
     permits: Arc<Semaphore>,
     pub(super) externals: Externals,
+    /// The infer component of ONNX models.
+    pub(super) onnx: Option<&'static [u8]>,
     /// Whether its calls are copies, whose outcomes count for nothing.
     pub(super) apart: bool,
 }
@@ -90,6 +95,7 @@ impl StageExecutor {
             on_silence: Arc::new(end_process),
             permits: Arc::new(Semaphore::new(limits.concurrent_calls as usize)),
             externals: Externals::default(),
+            onnx: None,
             apart: false,
             limits,
         })
@@ -129,6 +135,7 @@ impl StageExecutor {
             on_silence: Arc::clone(&self.on_silence),
             permits: Arc::clone(&self.permits),
             externals: self.externals.clone(),
+            onnx: self.onnx,
             apart: true,
         }
     }
@@ -224,6 +231,16 @@ impl StageExecutor {
         if let Some(external) = self.externals.get(&call.component) {
             return self.execute_external(external, &call, control).await;
         }
+        self.execute_component(call, control, Some(permit)).await
+    }
+
+    /// One call of a component. `permit` is held until it has ended.
+    pub(super) async fn execute_component(
+        &self,
+        call: Call,
+        control: &Control,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> anyhow::Result<Executed> {
         let loaded = self.catalog.stage(call.stage, &call.component).await;
         let prepared = match loaded {
             Ok(prepared) => prepared,

@@ -48,8 +48,12 @@ pub(super) async fn compare(
             continue;
         };
         let version = &version.pinned;
+        // What is swapped in does not read it, nor is it asked to.
+        if version.is_onnx() {
+            continue;
+        }
         let call = format!("model {name}@{}", version.number);
-        let serves = state.settled(version.infer, builtin);
+        let serves = state.settled(version, builtin);
         if state.has_admitted(&serves) {
             pipeline.swaps().accepts(&state, &serves).await?;
         }

@@ -91,7 +91,7 @@ pub(crate) fn same(_: &str, table: Table) -> Result<Table, String> {
 
 pub(crate) fn load(task: Task, transforms: &[&str]) -> Predictor {
     let bytes = bundle(task, transforms).encode().unwrap();
-    Predictor::load(&bytes, same, &mut |_| {}).unwrap()
+    Predictor::load(&bytes, None, same, &mut |_| {}).unwrap()
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_costly_model_reports_within_a_batch() {
     bundle.manifest.recorded = Recorded::new(&recorded, &predictions);
     let mut steps = vec![];
     let bytes = bundle.encode().unwrap();
-    let predictor = Predictor::load(&bytes, same, &mut |row| steps.push(row)).unwrap();
+    let predictor = Predictor::load(&bytes, None, same, &mut |row| steps.push(row)).unwrap();
     let answer = predictor
         .answer(&rows(&[1.0; 5]), same, &mut |row| steps.push(row))
         .unwrap();
@@ -157,7 +157,8 @@ fn the_threshold_decides_between_two_classes() {
         let mut bundle = bundle(Task::Classification, &[]);
         bundle.manifest.preprocessing.positive = Some(positive.to_owned());
         bundle.manifest.threshold = Some(threshold);
-        let predictor = Predictor::load(&bundle.encode().unwrap(), same, &mut |_| {}).unwrap();
+        let predictor =
+            Predictor::load(&bundle.encode().unwrap(), None, same, &mut |_| {}).unwrap();
         let table = predictor.predict(&rows(&[x]), same, &mut |_| {}).unwrap();
         table.columns[0].label(0).unwrap()
     };
@@ -200,7 +201,7 @@ fn a_row_that_fails_does_not_spoil_others() {
 #[test]
 fn transforms_are_applied_and_checked_on_load() {
     let bytes = bundle(Task::Regression, &["digest"]).encode().unwrap();
-    let predictor = Predictor::load(&bytes, same, &mut |_| {}).unwrap();
+    let predictor = Predictor::load(&bytes, None, same, &mut |_| {}).unwrap();
     let mut asked = Vec::new();
     predictor
         .predict(
@@ -217,12 +218,14 @@ fn transforms_are_applied_and_checked_on_load() {
     assert_eq!(asked, ["digest"]);
     let gone = Predictor::load(
         &bytes,
+        None,
         |_, _| Err("there is no transform".to_owned()),
         &mut |_| {},
     );
     assert!(gone.unwrap_err().contains("there is no transform"));
     let other = Predictor::load(
         &bytes,
+        None,
         |_, mut table| {
             if let Values::Floats(values) = &mut table.columns[0].values {
                 for value in values {
@@ -239,9 +242,9 @@ fn transforms_are_applied_and_checked_on_load() {
 #[test]
 fn a_damaged_bundle_is_told() {
     let bytes = bundle(Task::Regression, &[]).encode().unwrap();
-    assert!(Predictor::load(&bytes[..bytes.len() - 1], same, &mut |_| {}).is_err());
+    assert!(Predictor::load(&bytes[..bytes.len() - 1], None, same, &mut |_| {}).is_err());
     assert!(
-        Predictor::load(b"PK", same, &mut |_| {})
+        Predictor::load(b"PK", None, same, &mut |_| {})
             .unwrap_err()
             .contains("bundle")
     );

@@ -61,6 +61,11 @@ impl Recorded {
         }
     }
 
+    /// Whether no row is recorded.
+    pub const fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// The recorded rows.
     pub fn table(&self) -> Result<Table, String> {
         let columns = self.columns.iter().map(|column| {

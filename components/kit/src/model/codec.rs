@@ -3,10 +3,10 @@
 //! ```text
 //!  0  u32 kind      1 linear classifier, 2 linear regressor, 3 forest classifier,
 //!                   4 forest regressor, 5 boosted regressor, 6 neighbours classifier,
-//!                   7 neighbours regressor, 8 Gaussian Bayes
-//!  4  u32 columns   features of a row
-//!  8  u32 count     rows of weights, trees, neighbours, or classes of 8
-//! 12  u32 classes   of 3 and 6, else 0
+//!                   7 neighbours regressor, 8 Gaussian Bayes, 9 ONNX
+//!  4  u32 columns   features of a row; of 9, 0 where it takes the raw columns
+//!  8  u32 count     rows of weights, trees, neighbours, or classes of 8; 0 of 9
+//! 12  u32 classes   of 3, 6 and 9, else 0; of 9, 0 where it predicts a value
 //! 16  1, 2          count × columns f64 weights, row after row; count f64 intercepts
 //!     3             u64 rows of shares, u64 0; then as 4, the rows of shares (classes × f64 each)
 //!                   before the roots
@@ -16,10 +16,11 @@
 //!     6, 7          u32 neighbours asked, u32 1 if they weigh by distance, u64 0;
 //!                   count × columns f64, row after row; count f64 targets
 //!     8             count × columns f64 means, as many variances, count f64 logarithms of priors
+//!     9             the ONNX model, to the end
 //! ```
 //! A model that starts at a multiple of 16 has its nodes at a multiple of 16.
 
-use super::{Forest, GaussianBayes, Linear, Model, Neighbours, Node};
+use super::{Forest, GaussianBayes, Linear, Model, Neighbours, Node, Onnx};
 use crate::matrix::Matrix;
 
 const HEADER: usize = 16;
@@ -61,6 +62,11 @@ impl Model {
                 extend(&mut bytes, log_priors);
                 bytes
             }
+            Self::Onnx(onnx) => {
+                let mut bytes = header(9, onnx.columns(), 0, onnx.classes());
+                bytes.extend_from_slice(onnx.bytes());
+                bytes
+            }
         }
     }
 
@@ -77,7 +83,7 @@ impl Model {
             return Err("the model's header is cut off".to_owned());
         };
         let [columns, count, classes] = [columns, count, classes].map(|n| n as usize);
-        if classes != 0 && kind != 3 && kind != 6 {
+        if classes != 0 && ![3, 6, 9].contains(&kind) {
             return Err("this kind of model does not name its classes".to_owned());
         }
         match kind {
@@ -99,6 +105,8 @@ impl Model {
             }),
             7 => decode_neighbours(rest, columns, count).map(Self::NeighboursRegressor),
             8 => decode_bayes(rest, columns, count),
+            9 if count != 0 => Err("an ONNX model has no count".to_owned()),
+            9 => Onnx::new(columns, classes, rest.to_vec()).map(Self::Onnx),
             _ => Err(format!("there is no model of kind {kind}")),
         }?
         .checked()
@@ -391,13 +399,25 @@ mod tests {
         })
     }
 
+    fn onnx() -> impl Strategy<Value = Model> {
+        let classes = prop_oneof![Just(0_usize), 2_usize..9];
+        (0_usize..9, classes, vec(any::<u8>(), 1..40)).prop_map(|(columns, classes, bytes)| {
+            Model::Onnx(Onnx::new(columns, classes, bytes).unwrap())
+        })
+    }
+
     fn model() -> impl Strategy<Value = Model> {
         prop_oneof![linear(), forest(), two_classes(), neighbours(), bayes()]
     }
 
+    /// What ends where its bytes end is not known to be cut off.
+    fn any_model() -> impl Strategy<Value = Model> {
+        prop_oneof![model(), onnx()]
+    }
+
     proptest! {
         #[test]
-        fn models_go_there_and_back(model in model()) {
+        fn models_go_there_and_back(model in any_model()) {
             let bytes = model.encode();
             prop_assert_eq!(Model::decode(&bytes).unwrap(), model);
         }
@@ -416,7 +436,7 @@ mod tests {
 
         #[test]
         fn changed_bytes_still_predict(
-            model in model(),
+            model in any_model(),
             changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
             cut in any::<prop::sample::Index>(),
             whole in any::<bool>(),
@@ -439,7 +459,7 @@ mod tests {
         }
 
         #[test]
-        fn probabilities_sum_to_one(model in model(), x in -1e3..1e3f64) {
+        fn probabilities_sum_to_one(model in any_model(), x in -1e3..1e3f64) {
             let rows = Matrix::new(1, model.columns(), vec![x; model.columns()]).unwrap();
             if let Some(classes) = model.classes() {
                 let probabilities = model.predict(&rows);

@@ -1,6 +1,8 @@
 //! The kinds of models behind one `predict`.
 
-use super::{Forest, GaussianBayes, LEAF, Linear, Neighbours};
+use std::{convert::Infallible, ops::Range};
+
+use super::{Forest, GaussianBayes, LEAF, Linear, Neighbours, Onnx};
 use crate::matrix::Matrix;
 
 /// Most classes that a model may have: what a row's probabilities may cost.
@@ -51,6 +53,8 @@ pub enum Model {
     NeighboursRegressor(Neighbours),
     /// A normal distribution of each feature in each class.
     GaussianBayes(GaussianBayes),
+    /// A model that another engine than this crate's reads.
+    Onnx(Onnx),
 }
 
 impl Model {
@@ -99,6 +103,7 @@ impl Model {
             Self::NeighboursClassifier { neighbours, .. }
             | Self::NeighboursRegressor(neighbours) => neighbours.columns(),
             Self::GaussianBayes(bayes) => bayes.columns(),
+            Self::Onnx(onnx) => onnx.columns(),
         }
     }
 
@@ -110,10 +115,12 @@ impl Model {
             Self::ForestClassifier { shares, .. } => Some(shares.columns),
             Self::NeighboursClassifier { classes, .. } => Some(*classes),
             Self::GaussianBayes(bayes) => Some(bayes.classes()),
+            Self::Onnx(onnx) if onnx.classes() > 0 => Some(onnx.classes()),
             Self::LinearRegressor(_)
             | Self::ForestRegressor(_)
             | Self::BoostedRegressor { .. }
-            | Self::NeighboursRegressor(_) => None,
+            | Self::NeighboursRegressor(_)
+            | Self::Onnx(_) => None,
         }
     }
 
@@ -135,6 +142,8 @@ impl Model {
             Self::NeighboursClassifier { neighbours, .. }
             | Self::NeighboursRegressor(neighbours) => neighbours.cost(),
             Self::GaussianBayes(bayes) => bayes.columns().saturating_mul(bayes.classes() * 2),
+            // What it holds is read once a row at most, four bytes a number.
+            Self::Onnx(onnx) => onnx.bytes().len() / 4,
         }
         .max(1)
     }
@@ -142,7 +151,7 @@ impl Model {
     /// Predictions for `features`, which has [`Self::columns`] columns.
     ///
     /// Classification: rows × classes, each row the classes' probabilities, which sum to 1.
-    /// Regression: rows × 1.
+    /// Regression: rows × 1. An ONNX model is predicted by its engine: here all are not a number.
     pub fn predict(&self, features: &Matrix) -> Matrix {
         match self {
             Self::LinearClassifier(linear) => linear.probabilities(features),
@@ -158,12 +167,32 @@ impl Model {
             } => neighbours.votes(features, *classes),
             Self::NeighboursRegressor(neighbours) => neighbours.means(features),
             Self::GaussianBayes(bayes) => bayes.probabilities(features),
+            Self::Onnx(onnx) => {
+                let columns = onnx.classes().max(1);
+                let values = vec![f64::NAN; features.rows.saturating_mul(columns)];
+                Matrix::new(features.rows, columns, values)
+                    .unwrap_or_else(|| Matrix::zeros(0, columns))
+            }
         }
     }
 
     /// [`Self::predict`], some rows at a time, so that a costly model is not silent for long:
     /// `report` is told, after each step, how many rows are predicted so far.
     pub fn predict_in_steps(&self, features: &Matrix, report: &mut dyn FnMut(usize)) -> Matrix {
+        let predict = |_, rows: &Matrix| Ok::<_, Infallible>(self.predict(rows));
+        match self.in_steps(features, predict, report) {
+            Ok(predictions) => predictions,
+        }
+    }
+
+    /// As [`Self::predict_in_steps`] by `predict`, which is given the numbers of some rows and their
+    /// features.
+    pub fn in_steps<E>(
+        &self,
+        features: &Matrix,
+        mut predict: impl FnMut(Range<usize>, &Matrix) -> Result<Matrix, E>,
+        report: &mut dyn FnMut(usize),
+    ) -> Result<Matrix, E> {
         let mut predictions = Matrix::zeros(0, self.classes().unwrap_or(1));
         let step = (STEP / self.row_cost()).clamp(1, STEP_ROWS);
         for start in (0..features.rows).step_by(step) {
@@ -176,11 +205,13 @@ impl Model {
                 columns: features.columns,
                 values: values.unwrap_or_default().to_vec(),
             };
-            predictions.values.extend(self.predict(&rows).values);
+            predictions
+                .values
+                .extend(predict(start..end, &rows)?.values);
             predictions.rows = end;
             report(end);
         }
-        predictions
+        Ok(predictions)
     }
 }
 

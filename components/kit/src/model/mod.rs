@@ -9,6 +9,7 @@
 //! - `forest`: trees in a flat run of 16-byte nodes
 //! - `neighbours`: rows and the nearest of them
 //! - `bayes`: normal distributions of the classes
+//! - `onnx`: the bytes of a model that this crate can't read
 //! - `codec`: the bytes, and their checks
 
 mod bayes;
@@ -17,9 +18,11 @@ mod family;
 mod forest;
 mod linear;
 mod neighbours;
+mod onnx;
 
 pub use bayes::GaussianBayes;
 pub use family::Model;
 pub use forest::{Forest, LEAF, Node, walk};
 pub use linear::Linear;
 pub use neighbours::{MAX_NEIGHBOURS, Neighbours};
+pub use onnx::Onnx;

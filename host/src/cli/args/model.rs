@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Task;
+
 /// `septet models`.
 #[derive(Debug, Args)]
 pub(crate) struct Models {
@@ -26,6 +28,11 @@ pub(crate) enum ModelsCommand {
         #[arg(value_name = "MODEL")]
         model: String,
     },
+    /// Make a version of an ONNX model, as skl2onnx writes them: served in the sandbox like any other
+    #[command(after_help = "Examples:
+  septet models import churn.onnx --name churn --data train.csv --target churned --promote
+  septet models import prices.onnx --name prices --columns rooms,area,age")]
+    Import(Import),
     /// Make a version the champion, whatever the gate said; also one that was rolled back
     Promote {
         /// NAME@VERSION
@@ -50,6 +57,35 @@ pub(crate) enum ModelsCommand {
         #[arg(value_name = "MODEL")]
         model: String,
     },
+}
+
+/// `septet models import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The model
+    #[arg(value_name = "FILE.onnx")]
+    pub(crate) file: PathBuf,
+    /// The model's name in the registry
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// The rows that it was trained on: what later rows are compared with, and a test of it
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub(crate) data: Option<PathBuf>,
+    /// The column of the data that it predicts
+    #[arg(long, value_name = "COL")]
+    pub(crate) target: Option<String>,
+    /// What it predicts [default: classes, where the model names some]
+    #[arg(long, value_enum)]
+    pub(crate) task: Option<Task>,
+    /// Of two classes, the one that is looked for
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) positive: Option<String>,
+    /// The columns of a model that takes one matrix, in its order [default: the data's]
+    #[arg(long, value_name = "COL,…", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Make it the champion, too
+    #[arg(long)]
+    pub(crate) promote: bool,
 }
 
 /// `septet schema`.

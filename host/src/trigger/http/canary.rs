@@ -74,7 +74,10 @@ impl Models {
         let control = ready.model.infer();
         // Who answers alone lets go of the body as soon as it is read.
         let body = Arc::new(body);
-        let tried = (state.canary.is_some() || state.shadow.is_some()).then(|| Request {
+        // An ONNX model is asked of its own component alone.
+        let tries =
+            !ready.what.version.is_onnx() && (state.canary.is_some() || state.shadow.is_some());
+        let tried = tries.then(|| Request {
             key: key(headers, &body),
             body: Arc::clone(&body),
             state: Arc::clone(&state),
@@ -107,7 +110,7 @@ impl Models {
         let asked = ready.model.answer(Shared(body), most, Some(place)).await;
         let Some((component, other)) = failed else {
             // A request that no component could answer says nothing of this one, nor of its speed.
-            if state.canary.is_some() && (asked.answer.is_ok() || asked.failed) {
+            if tries && state.canary.is_some() && (asked.answer.is_ok() || asked.failed) {
                 let took = (!asked.failed).then_some(asked.took);
                 self.note(&state, control, took);
             }

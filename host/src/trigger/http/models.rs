@@ -218,8 +218,8 @@ impl Models {
             Arc::new(What { version, infer })
         };
         let (settled, own) = (
-            what(infer.settled(own, builtin)),
-            what(infer.own(own, builtin)),
+            what(infer.settled(&wanted.version, builtin)),
+            what(infer.own(&wanted.version, builtin)),
         );
         let serves = |what: &Arc<What>| {
             Some(Serves {

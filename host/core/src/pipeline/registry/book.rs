@@ -132,19 +132,24 @@ impl Registry {
     ) -> anyhow::Result<Registered> {
         let who = format!("run {}", version.run);
         self.change(model, &who, |state| {
-            if let Some(there) = state.version_of(&version.bundle) {
-                let number = there.pinned.number;
-                return Ok(Decision::Leave(Registered::Version(number)));
-            }
-            if !state.takes_split(given, &version) {
+            if !state.takes_split(given, &version) && state.version_of(&version.bundle).is_none() {
                 return Ok(Decision::Leave(Registered::Raced));
             }
-            let number = state.versions.len() as u32 + 1;
-            let event = Event::Register(Box::new(Registration {
-                number,
-                ..version.clone()
-            }));
-            Ok(Decision::Append(event, Registered::Version(number)))
+            Ok(added(state, &version, Registered::Version))
+        })
+        .await
+    }
+
+    /// Makes a bundle a version that no run made, and gives its number; else as `register`. What the
+    /// model's rows are split by stays what it was.
+    pub async fn import(
+        &self,
+        model: &str,
+        version: Registration,
+        who: &str,
+    ) -> anyhow::Result<u32> {
+        self.change(model, who, |state| {
+            Ok(added(state, &version, |number| number))
         })
         .await
     }
@@ -347,4 +352,17 @@ impl<'a> Wanted<'a> {
             rollback,
         })
     }
+}
+
+/// The entry by which a bundle becomes a version; none where it is one already.
+fn added<T>(state: &ModelState, version: &Registration, told: impl Fn(u32) -> T) -> Decision<T> {
+    if let Some(there) = state.version_of(&version.bundle) {
+        return Decision::Leave(told(there.pinned.number));
+    }
+    let number = state.versions.len() as u32 + 1;
+    let event = Event::Register(Box::new(Registration {
+        number,
+        ..version.clone()
+    }));
+    Decision::Append(event, told(number))
 }

@@ -2,7 +2,7 @@
 //! it ends.
 
 use crate::{
-    contract::{Digest, PinnedAlias, Stage},
+    contract::{Digest, PinnedAlias, PinnedVersion, Stage},
     pipeline::{
         run::{RunKind, RunRequest},
         view::Pipeline,
@@ -30,6 +30,7 @@ impl Pipeline {
         let predictor = predictor.filter(|predictor| !standing.is_own(predictor));
         request.pinned.infer = predictor;
         let key = run.as_bytes();
+        let version = request.model.as_ref().map(|model| &model.version);
         for (stage, component) in &mut request.components {
             let state = all.stage(*stage);
             let external = standing.of(*stage).map(|stand| stand.identity);
@@ -37,8 +38,10 @@ impl Pipeline {
                 // It predicts for evaluate, and is registered with the version: what is only tried
                 // must not outlive its trial.
                 (Stage::Infer, RunKind::Train) => predictor,
+                (Stage::Infer, _) if version.is_some_and(PinnedVersion::is_onnx) => external,
                 (Stage::Infer, _) => state.route(key).or(external).or_else(|| {
-                    Some(state.predictor(*component, infer.unwrap_or(*component), key))
+                    let builtin = infer.unwrap_or(*component);
+                    version.map(|version| state.predictor(version, builtin, key))
                 }),
                 _ => state.route(key).or(external),
             };
@@ -50,20 +53,15 @@ impl Pipeline {
             }
             *component = wanted;
         }
-        self.pin_externals(request, predictor).await
+        self.pin_externals(request).await
     }
 
     /// What follows from the external stages of a run.
-    async fn pin_externals(
-        &self,
-        request: &mut RunRequest,
-        predictor: Option<Digest>,
-    ) -> anyhow::Result<()> {
+    async fn pin_externals(&self, request: &mut RunRequest) -> anyhow::Result<()> {
         let standing = self.standing();
         standing.check(request.kind, &request.components)?;
         let train = request.components.get(&Stage::Train);
         if request.kind == RunKind::Train
-            && predictor.is_none()
             && train.is_some_and(|train| standing.is_own(train))
             && let Some(predictor) = standing.predictor()
         {
@@ -89,11 +87,12 @@ impl Pipeline {
         if let Some(version) = &mut alias.version {
             // By what was in force when the run was created, and not by what is now.
             let builtin = request.component(Stage::Infer)?;
-            version.infer = if let Some(infer) = request.pinned.infer {
+            let in_force = request.pinned.infer.filter(|_| !version.is_onnx());
+            version.infer = if let Some(infer) = in_force {
                 infer
             } else {
                 let state = self.swaps().state(Stage::Infer).await?;
-                state.own(version.infer, builtin)
+                state.own(version, builtin)
             };
         }
         Ok(alias)

@@ -9,7 +9,7 @@ use super::{
     percent::Percent,
 };
 use crate::{
-    contract::{Digest, Stage},
+    contract::{Digest, PinnedVersion, Stage},
     pipeline::chain::Head,
 };
 
@@ -74,12 +74,12 @@ impl StageState {
         }
     }
 
-    /// The infer component for a version whose own is `own`, where `builtin` is that of this septet:
-    /// as `route`, and where no other is in force, the version's own.
-    pub fn predictor(&self, own: Digest, builtin: Digest, key: &[u8]) -> Digest {
+    /// The infer component for a version, where `builtin` is that of this septet: as `route`, and where no
+    /// other is in force, the version's own. An ONNX model is read by its own component alone.
+    pub fn predictor(&self, version: &PinnedVersion, builtin: Digest, key: &[u8]) -> Digest {
         match &self.canary {
-            Some(arm) if arm.takes(key) => arm.component,
-            _ => self.settled(own, builtin),
+            Some(arm) if arm.takes(key) && !version.is_onnx() => arm.component,
+            _ => self.settled(version, builtin),
         }
     }
 
@@ -88,18 +88,19 @@ impl StageState {
     /// A version that was trained while another infer component was in force has that one as its
     /// own. When it is in force no more, because it was rolled back, say, that version must not go on
     /// with it alone: what a swap has brought counts only as long as the log says so.
-    pub fn settled(&self, own: Digest, builtin: Digest) -> Digest {
-        self.current.unwrap_or_else(|| self.own(own, builtin))
+    pub fn settled(&self, version: &PinnedVersion, builtin: Digest) -> Digest {
+        let current = self.current.filter(|_| !version.is_onnx());
+        current.unwrap_or_else(|| self.own(version, builtin))
     }
 
     /// The version's own component, or the built-in one where the version's own came by a swap.
-    pub fn own(&self, own: Digest, builtin: Digest) -> Digest {
-        let admitted = self.admitted(&own);
+    pub fn own(&self, version: &PinnedVersion, builtin: Digest) -> Digest {
+        let admitted = self.admitted(&version.infer);
         // What a program had built in was not brought by a swap, though it may have been a shadow.
         if admitted.is_some_and(|admitted| admitted.wished.is_none()) {
             builtin
         } else {
-            own
+            version.infer
         }
     }
 

@@ -51,13 +51,25 @@ fn swap(name: Option<u8>) -> Event {
 #[test]
 fn a_version_goes_on_with_its_own_unless_that_came_by_a_swap() {
     let [own, swapped, builtin] = [9, 1, 7].map(|name| Digest::of(&[name]));
+    let version = |infer, summary: &str| PinnedVersion {
+        number: 1,
+        bundle: Digest::of(b"bundle"),
+        bundle_size: 6,
+        infer,
+        summary: summary.to_owned(),
+    };
+    let settled = |state: &StageState, infer| state.settled(&version(infer, "{}"), builtin);
     let none = folded(vec![]);
-    assert_eq!(none.settled(own, builtin), own);
+    assert_eq!(settled(&none, own), own);
     let in_force = folded(vec![swap(Some(1))]);
-    assert_eq!(in_force.settled(own, builtin), swapped);
+    assert_eq!(settled(&in_force, own), swapped);
+    // What reads no other model than its own is not asked of another component.
+    let onnx = version(own, r#"{"algorithm":"onnx"}"#);
+    assert_eq!(in_force.settled(&onnx, builtin), own);
+    assert_eq!(in_force.predictor(&onnx, builtin, b"key"), own);
     let back = folded(vec![swap(Some(1)), swap(None)]);
-    assert_eq!(back.settled(own, builtin), own);
-    assert_eq!(back.settled(swapped, builtin), builtin);
+    assert_eq!(settled(&back, own), own);
+    assert_eq!(settled(&back, swapped), builtin);
 }
 
 #[test]

@@ -1,0 +1,192 @@
+"""Models of many kinds: as ONNX, with the rows that they were trained on and what scikit-learn says of them.
+
+    models.py FOLDER
+
+writes NAME.onnx, NAME.csv and NAME.json for each of `kinds.json`, and the files that are to be refused.
+"""
+
+import json
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+import onnx
+import pandas as pd
+from onnx import TensorProto, helper
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from skl2onnx import convert_sklearn
+from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+
+warnings.filterwarnings("ignore")
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True, exist_ok=True)
+kinds = []
+
+
+def convert(model, X, types=None, **options):
+    types = types or [("X", FloatTensorType([None, X.shape[1]]))]
+    return convert_sklearn(model, initial_types=types, options={id(model): options} if options else None)
+
+
+def emit(name, model, X, y, types=None, **options):
+    model.fit(X, y)
+    classes = getattr(model, "classes_", None)
+    if classes is not None and not options:
+        options = {"zipmap": False}
+    proto = convert(model, X, types, **options)
+    (folder / f"{name}.onnx").write_bytes(proto.SerializeToString())
+    X.assign(target=y).to_csv(folder / f"{name}.csv", index=False)
+    # As the model is given them: floats of 32 bits.
+    rounded = X.assign(**{c: X[c].astype(np.float32) for c in X if X[c].dtype.kind == "f"})
+    said = model.predict(rounded) if classes is None else model.predict_proba(rounded)
+    told = {
+        "classes": [] if classes is None else [str(c) for c in classes],
+        "expected": np.asarray(said, float).reshape(len(X), -1).tolist(),
+    }
+    (folder / f"{name}.json").write_text(json.dumps(told))
+    kinds.append(name)
+
+
+def scaled(data):
+    return pd.DataFrame(StandardScaler().fit_transform(data), columns=data.columns)
+
+
+iris, cancer = load_iris(as_frame=True), load_breast_cancer(as_frame=True)
+flowers, species = iris.data, iris.target_names[iris.target]
+cells, malign = scaled(cancer.data), cancer.target
+diabetes = load_diabetes(as_frame=True, scaled=False)
+people, progress = diabetes.data.astype(float), diabetes.target
+
+emit("logistic-binary", LogisticRegression(max_iter=5000), cells, malign)
+emit("logistic-texts", LogisticRegression(max_iter=5000), flowers, species)
+emit("logistic-zipmap", LogisticRegression(max_iter=5000), flowers, species, zipmap=True)
+# As texts 13 comes before 3.
+emit("logistic-numbers", LogisticRegression(max_iter=5000), flowers, iris.target * 5 + 3)
+emit("linear", LinearRegression(), people, progress)
+emit("ridge", Ridge(), people, progress)
+emit("lasso-scaled", make_pipeline(StandardScaler(), Lasso()), people, progress)
+emit("polynomial", make_pipeline(StandardScaler(), PolynomialFeatures(2), Ridge()), people[["bmi", "bp", "s5"]], progress)
+emit("tree-classifier", DecisionTreeClassifier(max_depth=5, random_state=0), flowers, species)
+emit("tree-regressor", DecisionTreeRegressor(max_depth=6, random_state=0), people, progress)
+emit("forest-binary", RandomForestClassifier(40, random_state=0), cells, malign)
+emit("forest-classifier", RandomForestClassifier(30, random_state=0), flowers, species)
+emit("forest-regressor", RandomForestRegressor(30, random_state=0), people, progress)
+emit("extra-trees", ExtraTreesClassifier(20, random_state=0), flowers, species)
+emit("boosting-binary", GradientBoostingClassifier(random_state=0), cells, malign)
+emit("boosting-classifier", GradientBoostingClassifier(n_estimators=30, random_state=0), flowers, species)
+emit("boosting-regressor", GradientBoostingRegressor(random_state=0), people, progress)
+emit("adaboost", AdaBoostClassifier(n_estimators=20, random_state=0), cells, malign)
+emit("neighbours", KNeighborsClassifier(5), flowers, species)
+emit("bayes", GaussianNB(), flowers, species)
+emit("perceptron", make_pipeline(StandardScaler(), MLPClassifier((16,), max_iter=300, random_state=0)), cells, malign)
+emit("min-max", make_pipeline(MinMaxScaler(), LogisticRegression()), cells, malign)
+
+# Columns of several kinds, some of them with holes.
+draw, rows = np.random.default_rng(7), 300
+mixed = pd.DataFrame(
+    {
+        "age": draw.normal(40, 12, rows).round(1),
+        "fare": draw.gamma(2, 15, rows).round(2),
+        "city": draw.choice(["Berlin", "Paris", "Rome", "Oslo"], rows),
+        "grade": draw.choice(["a", "b", "c"], rows),
+        "kids": draw.integers(0, 5, rows),
+    }
+)
+answer = np.where(mixed.age + 10 * (mixed.city == "Rome") - mixed.fare / 4 + draw.normal(0, 5, rows) > 32, "yes", "no")
+holes = mixed.copy()
+holes.loc[draw.choice(rows, 30, False), "age"] = np.nan
+numbers, texts = ["age", "fare"], ["city", "grade"]
+columns = [(c, FloatTensorType([None, 1])) for c in numbers] + [(c, StringTensorType([None, 1])) for c in texts]
+
+
+def prepared():
+    fill = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    return ColumnTransformer([("n", fill, numbers), ("c", OneHotEncoder(handle_unknown="ignore"), texts)])
+
+
+both = holes[numbers + texts]
+emit("pipeline-one-hot", make_pipeline(prepared(), LogisticRegression(max_iter=1000)), both, answer, columns)
+emit("pipeline-forest", make_pipeline(prepared(), RandomForestClassifier(20, random_state=0)), both, answer, columns)
+ordinal = ColumnTransformer([("n", RobustScaler(), numbers), ("c", OrdinalEncoder(), texts)])
+emit("pipeline-ordinal", make_pipeline(ordinal, GradientBoostingRegressor(random_state=0)), mixed[numbers + texts], mixed.age * 2 + mixed.fare, columns)
+whole = ColumnTransformer([("n", StandardScaler(), numbers), ("k", OneHotEncoder(handle_unknown="ignore"), ["kids"])])
+whole_types = columns[:2] + [("kids", Int64TensorType([None, 1]))]
+emit("pipeline-whole", make_pipeline(whole, LogisticRegression(max_iter=1000)), mixed[numbers + ["kids"]], answer, whole_types)
+(folder / "kinds.json").write_text(json.dumps(kinds))
+
+
+# What is refused.
+flowers.assign(target=iris.target * 1.5).to_csv(folder / "numbers.csv", index=False)
+
+
+def refused(name, proto):
+    (folder / f"refused-{name}.onnx").write_bytes(proto.SerializeToString())
+
+
+machine = SVC(probability=True, random_state=0).fit(flowers, species)
+refused("svm", convert(machine, flowers, zipmap=False))
+margins = LinearSVC().fit(flowers, species)
+refused("margins", convert(margins, flowers))
+logistic = LogisticRegression(max_iter=5000).fit(flowers, species)
+raw = convert(logistic, flowers, zipmap=False, raw_scores=True)
+refused("raw-scores", raw)
+
+
+def graph(nodes, initializers=(), inputs=None):
+    value = helper.make_tensor_value_info
+    inputs = inputs or [value("X", TensorProto.FLOAT, [None, 4])]
+    return helper.make_graph(nodes, "g", inputs, [value("Y", TensorProto.FLOAT, [None, 1])], list(initializers))
+
+
+def model(graph, *domains, **more):
+    imports = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 3)]
+    imports += [helper.make_opsetid(domain, 1) for domain in domains]
+    return helper.make_model(graph, opset_imports=imports, **more)
+
+
+refused("chance", model(graph([helper.make_node("RandomNormalLike", ["X"], ["Y"])])))
+refused("domain", model(graph([helper.make_node("Relu", ["X"], ["Y"], domain="com.example")]), "com.example"))
+refused("nothing", model(graph([helper.make_node("Relu", ["X"], ["Z"])])))
+far = helper.make_tensor("w", TensorProto.FLOAT, [4, 1], np.ones(4))
+outside = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4, 1], data_location=TensorProto.EXTERNAL)
+outside.external_data.add(key="location", value="../../etc/passwd")
+product = [helper.make_node("MatMul", ["X", "w"], ["Y"])]
+refused("outside", model(graph(product, [outside])))
+huge = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[1 << 40, 1 << 20])
+refused("huge", model(graph(product, [huge])))
+short = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4, 1], float_data=[1.0])
+refused("short", model(graph(product, [short])))
+wide = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 9])
+refused("wide", model(graph([helper.make_node("ReduceSum", ["X"], ["Y"])], [], [wide])))
+body = helper.make_function("com.example", "Own", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], [helper.make_opsetid("", 15)])
+refused("function", model(graph([helper.make_node("Own", ["X"], ["Y"], domain="com.example")]), "com.example", functions=[body]))
+# Four gigabytes of zeros, asked for while it runs.
+size = helper.make_tensor("s", TensorProto.INT64, [1], [1 << 30])
+bomb = [helper.make_node("ConstantOfShape", ["s"], ["z"]), helper.make_node("ReduceSum", ["z"], ["r"]), helper.make_node("Mul", ["X", "r"], ["Y"])]
+refused("bomb", model(graph(bomb, [size])))
