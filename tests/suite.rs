@@ -16,6 +16,7 @@ mod distribution;
 mod durable;
 mod external;
 mod hosts;
+mod monolith;
 mod onnx;
 mod oracles;
 mod python;

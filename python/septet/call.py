@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import tables
+from . import bundle, tables
 from .errors import Rejected, plain
 from .invocation import Alias, Input, Invocation, Version
 
@@ -163,6 +163,21 @@ class Call:
         return made
 
     # What models are.
+
+    def onnx(self, name: str = "bundle") -> bytes:
+        """The ONNX model of an input: as it is, or out of a Septet bundle."""
+        return self._bundle(name)[1]
+
+    def manifest(self, name: str = "bundle") -> dict[str, Any] | None:
+        """What the Septet bundle says of its ONNX model: ``preprocessing`` is how rows become features. None where
+        the input is a plain ONNX model."""
+        return self._bundle(name)[0]
+
+    def _bundle(self, name: str) -> tuple[dict[str, Any] | None, bytes]:
+        try:
+            return bundle.split(self.bytes(name))
+        except ValueError as error:
+            raise Rejected(f"input '{name}': {plain(error, 300)}") from error
 
     def alias(self, alias: str = "champion", model: str | None = None) -> Alias | None:
         """What a model's alias pointed at; none where the call was not told of it."""
