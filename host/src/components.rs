@@ -13,12 +13,13 @@ pub const EMBEDDED: [(Stage, &[u8]); 7] = include!(concat!(env!("OUT_DIR"), "/em
 
 /// The component of infer for models of ONNX. It reads what strangers write, by a large library: it is put
 /// into a store like a component of somebody else's, and run as guarded as one.
-pub const INFER_ONNX: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/infer-onnx.wasm"));
+const INFER_ONNX: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/infer-onnx.wasm"));
 
-/// The digest of [`INFER_ONNX`], computed once.
-pub fn infer_onnx() -> Digest {
+/// [`INFER_ONNX`] with its digest, computed once and not before it is needed.
+pub fn infer_onnx() -> (Digest, &'static [u8]) {
     static KNOWN: OnceLock<Digest> = OnceLock::new();
-    *KNOWN.get_or_init(|| Digest::of(INFER_ONNX))
+    let digest = KNOWN.get_or_init(|| Digest::of(INFER_ONNX));
+    (*digest, INFER_ONNX)
 }
 
 /// What the stages' components are composed with on Spin, by package.
@@ -47,7 +48,7 @@ mod tests {
             assert_eq!(builtin(stage), Some(own));
         }
         assert!(INFER_ONNX.starts_with(b"\0asm\x0d\0\x01\0"));
-        assert_eq!(infer_onnx(), Digest::of(INFER_ONNX));
+        assert_eq!(infer_onnx().0, Digest::of(INFER_ONNX));
         for (package, bytes) in SPIN {
             assert!(bytes.starts_with(b"\0asm\x0d\0\x01\0"), "{package}");
         }

@@ -2,8 +2,18 @@
 
 use std::fs;
 
+use septet::{
+    components::infer_onnx,
+    contract::{Digest, Stage},
+};
+use serde_json::json;
+
 use super::{Model, models};
-use crate::support::septet::{Ran, Workplace};
+use crate::{
+    serve::served::Served,
+    support::septet::{Ran, Workplace},
+    swap::components::same,
+};
 
 fn lines(ran: Ran) -> String {
     let ran = ran.ok();
@@ -90,4 +100,67 @@ fn whole_numbers_and_missing_data_are_told_of_rows() {
         predicted.contains("1.5, which is no whole number"),
         "{predicted}"
     );
+}
+
+#[test]
+fn it_is_asked_over_http_as_on_the_command_line() {
+    let Some(folder) = models() else { return };
+    let served = Served::new();
+    let model = Model::of(folder, "pipeline-one-hot");
+    model.import(&served.workplace, "trips").ok();
+    let rows = json!({ "records": [
+        { "age": 30.5, "fare": 10.0, "city": "Rome", "grade": "a" },
+        { "age": null, "fare": 99.5, "city": "Nowhere", "grade": "c" },
+    ] });
+    let answer = served.client.post("/predict/trips", &rows).json(200);
+    let over_http = answer["predictions"].as_array().unwrap();
+
+    let file = served.workplace.write(
+        "rows.csv",
+        "age,fare,city,grade\n30.5,10.0,Rome,a\n,99.5,Nowhere,c\n",
+    );
+    let words = ["predict", file.to_str().unwrap(), "--model", "trips"];
+    let printed = served.workplace.septet(&words).ok().stdout;
+    let mut reader = csv::Reader::from_reader(printed.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let at = |name: &str| names.iter().position(|there| there == name).unwrap();
+    for (record, asked) in reader.records().zip(over_http) {
+        let record = record.unwrap();
+        assert_eq!(asked["prediction"], record[at("prediction")]);
+        let yes: f64 = record[at("probability_yes")].parse().unwrap();
+        assert_eq!(asked["probability_yes"], yes, "{asked}");
+    }
+    let wrong = json!({ "records": [{ "age": 30.5, "fare": 10.0, "grade": "a" }] });
+    let said = served.client.post("/predict/trips", &wrong).error(422);
+    assert!(said.contains("'city'"), "{said}");
+}
+
+#[test]
+fn it_keeps_its_own_infer_while_another_is_swapped_in() {
+    let Some(folder) = models() else { return };
+    let workplace = Workplace::new();
+    let model = Model::of(folder, "logistic-texts");
+    let data = model.data.to_str().unwrap();
+    model.import(&workplace, "onnx").ok();
+    workplace
+        .septet(&["run", data, "--target", "target", "--name", "own"])
+        .ok();
+    let other = workplace.write("other.wasm", same(Stage::Infer, "other"));
+    let swap = ["stages", "swap", "infer", other.to_str().unwrap()];
+    workplace.septet(&swap).ok();
+    let used = |model: &str| {
+        let words = ["predict", data, "--model", model, "--json"];
+        let told = workplace.septet(&words).json();
+        let shown = ["runs", "show", told["run"].as_str().unwrap(), "--json"];
+        let shown = workplace.septet(&shown).json();
+        let stages = shown["stages"].as_array().unwrap().iter();
+        let mut infer = stages.filter(|stage| stage["stage"] == "infer");
+        infer.next().unwrap()["component"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(used("onnx"), infer_onnx().0.to_string());
+    let other = Digest::of(&std::fs::read(other).unwrap());
+    assert_eq!(used("own"), other.to_string());
 }

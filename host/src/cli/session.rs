@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use septet::{
-    components::{EMBEDDED, INFER_ONNX, builtin, infer_onnx},
+    components::{EMBEDDED, builtin, infer_onnx},
     contract::{Digest, Stage},
     external::{External, Externals},
     pipeline::{Own, Pipeline, RunRequest, RunState, Stand, Standing, Status, Traces},
@@ -100,7 +100,7 @@ impl Origin {
         let compiler = Compiler::process(config::itself()?);
         let stages = stages.with_compiler(compiler);
         Ok(Arc::new(
-            stages.with_externals(externals).with_onnx(INFER_ONNX),
+            stages.with_externals(externals).with_onnx(infer_onnx),
         ))
     }
 
@@ -177,8 +177,11 @@ impl Origin {
             };
             (external.stage(), stand)
         };
+        let trains = externals
+            .all()
+            .any(|external| external.stage() == Stage::Train);
         let standing = externals.all().map(stand).collect();
-        let standing = Standing::new(standing, Some(infer_onnx()));
+        let standing = Standing::new(standing, trains.then(|| infer_onnx().0));
         let named = standing.clone();
         let own = Own::new(move |stage, component| {
             named.is_own(component) || builtin(stage).is_some_and(|(own, _)| own == *component)

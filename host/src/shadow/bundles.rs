@@ -65,8 +65,15 @@ async fn predicted(
     bundle: &Artifact,
     sample: &Table,
 ) -> anyhow::Result<Option<Result<Table, String>>> {
-    let loaded = stages.predictor(&call.infer, bundle, &call.transforms);
-    let mut predictor = match loaded.await {
+    let load = async |infer| stages.predictor(&infer, bundle, &call.transforms).await;
+    let mut loaded = load(call.infer).await;
+    // Of a component and an external train beside it, the latter's model may be ONNX.
+    if matches!(loaded, Err(PredictError::Rejected(_)))
+        && let Some(onnx) = stages.keep_onnx().await?.filter(|onnx| *onnx != call.infer)
+    {
+        loaded = load(onnx).await;
+    }
+    let mut predictor = match loaded {
         Ok(predictor) => predictor,
         Err(PredictError::Load(LoadError::Host(error))) => return Err(error),
         Err(_) => return Ok(None),

@@ -266,6 +266,14 @@ impl Catalog {
         })
     }
 
+    /// Puts a component that came with the program into the store, where it is looked for like any other.
+    pub async fn keep(&self, digest: &Digest, bytes: &[u8]) -> anyhow::Result<()> {
+        if self.blobs.touch(digest).await?.is_none() {
+            self.blobs.put(bytes).await?;
+        }
+        Ok(())
+    }
+
     /// The bytes of a component that is embedded or in the store.
     pub async fn bytes(&self, digest: &Digest) -> Result<Vec<u8>, LoadError> {
         if let Some(own) = self.own(digest) {

@@ -59,9 +59,10 @@ impl StageExecutor {
         self.bundle(call, executed, control).await
     }
 
-    /// The infer component of ONNX models, which else are left as they are.
+    /// The infer component of ONNX models with its digest, which is asked for where it is needed. Without it
+    /// such models are left as they are.
     #[must_use]
-    pub const fn with_onnx(mut self, component: &'static [u8]) -> Self {
+    pub fn with_onnx(mut self, component: fn() -> (Digest, &'static [u8])) -> Self {
         self.onnx = Some(component);
         self
     }
@@ -76,10 +77,8 @@ impl StageExecutor {
         (parameters, seed): (String, u64),
         (origin, control): (Origin, &Control),
     ) -> anyhow::Result<Executed> {
-        let bytes = self
-            .onnx
-            .context("this septet was built without infer for ONNX")?;
-        let component = self.onnx_component(bytes).await?;
+        let component = self.keep_onnx().await?;
+        let component = component.context("this septet was built without infer for ONNX")?;
         onnx.name = "onnx".to_owned();
         let call = Call {
             stage: Stage::Infer,
@@ -97,18 +96,11 @@ impl StageExecutor {
 
     /// Sees to it that the component of ONNX models is in the store, where whoever predicts finds it.
     pub async fn keep_onnx(&self) -> anyhow::Result<Option<Digest>> {
-        match self.onnx {
-            None => Ok(None),
-            Some(bytes) => self.onnx_component(bytes).await.map(Some),
-        }
-    }
-
-    async fn onnx_component(&self, bytes: &[u8]) -> anyhow::Result<Digest> {
-        let digest = Digest::of(bytes);
-        if self.blobs.touch(&digest).await?.is_none() {
-            self.blobs.put(bytes).await?;
-        }
-        Ok(digest)
+        let Some((digest, bytes)) = self.onnx.map(|onnx| onnx()) else {
+            return Ok(None);
+        };
+        self.catalog.keep(&digest, bytes).await?;
+        Ok(Some(digest))
     }
 
     /// What an external train gave, its ONNX model as a bundle: of one that is given the features of the

@@ -55,7 +55,7 @@ pub struct StageExecutor {
     permits: Arc<Semaphore>,
     pub(super) externals: Externals,
     /// The infer component of ONNX models.
-    pub(super) onnx: Option<&'static [u8]>,
+    pub(super) onnx: Option<fn() -> (Digest, &'static [u8])>,
     /// Whether its calls are copies, whose outcomes count for nothing.
     pub(super) apart: bool,
 }
