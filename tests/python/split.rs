@@ -271,19 +271,16 @@ fn an_export_of_a_notebook() {
 
 #[test]
 fn the_script_of_the_example() {
-    let script = workspace().join("examples/monolith/0-monolith/monolith.py");
-    if !script.exists() {
-        return;
-    }
+    let script = workspace().join("examples/monolith/monolith.py");
     let here = Workplace::new();
     fs::copy(script, here.path("monolith.py")).unwrap();
     let told = here.septet(&["split", "monolith.py", "--json"]).json();
     assert_eq!(stages(&told), STAGES);
     assert_eq!(
         (told["target"].as_str(), told["task"].as_str()),
-        (Some("sex"), Some("classification"))
+        (Some("progression"), Some("regression"))
     );
-    assert_eq!(native(&told, "train.algorithm"), "logistic-regression");
+    assert_eq!(native(&told, "train.algorithm"), "ridge");
     assert_eq!(native(&told, "preprocess.numbers.scale"), "standard");
     assert_eq!(told["unplaced"].as_array().unwrap().len(), 0, "{told:#}");
     settings_are_taken(&here, &told);

@@ -84,7 +84,7 @@ fn import(invocation: &Invocation) -> Result<Outcome, String> {
         import::trained(onnx, plan, reference, &sample, &loaded, origin)?
     } else {
         let parameters: Parameters = call::parameters(invocation)?;
-        import::raw(onnx, parameters, data(invocation)?, origin)?
+        import::raw(onnx, parameters, data(invocation)?.as_ref(), origin)?
     };
     Ok(Outcome {
         outputs: vec![blob::put("bundle", MEDIA_TYPE, &imported.bundle.encode()?)?],

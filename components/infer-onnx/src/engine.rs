@@ -3,7 +3,7 @@
 //! It owns what goes into a model and which of its outputs is the score. Arithmetic is that of 32-bit
 //! floats where the model's is, as in other runtimes of ONNX.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use septet_infer::predictor::{Engine, Scores};
 use septet_kit::{
@@ -94,10 +94,10 @@ impl Model {
         let mut graph = self.graph;
         let rows = graph.symbols.sym("rows");
         for (at, feed) in feeds.iter().enumerate() {
-            let shape: TVec<TDim> = match feed.rank {
-                1 => tvec![rows.clone().into()],
-                _ => tvec![rows.clone().into(), feed.width().into()],
-            };
+            let mut shape: TVec<TDim> = tvec![rows.clone().into()];
+            if feed.rank > 1 {
+                shape.push(feed.width().into());
+            }
             let fact = InferenceFact::dt_shape(feed.kind, shape);
             graph.set_input_fact(at, fact).map_err(told)?;
         }
@@ -228,7 +228,7 @@ fn score(graph: &TypedModel, outputs: &[OutletId], classes: usize) -> Result<Out
     let is_score = |outlet: &&OutletId| {
         graph.outlet_fact(**outlet).is_ok_and(|fact| {
             let floats = [DatumType::F32, DatumType::F64].contains(&fact.datum_type);
-            let width = fact.shape.get(1).map_or(Ok(1), |dim| dim.to_usize());
+            let width = fact.shape.get(1).map_or(Ok(1), DimLike::to_usize);
             floats && fact.rank() <= 2 && width.is_ok_and(|width| width == classes.max(1))
         })
     };
@@ -421,7 +421,7 @@ fn columns(
         let tensor = Tensor::from_shape(&shape, &integers).map_err(told)?;
         return tensor
             .cast_to_dt(feed.kind)
-            .map(|t| t.into_owned())
+            .map(Cow::into_owned)
             .map_err(told);
     }
     floats(feed.kind, rows.rows, &numbers)

@@ -64,7 +64,7 @@ pub fn trained(
     reference: Reference,
     sample: &Table,
     loaded: &Loaded,
-    (seed, lineage): (u64, Vec<LineageInput>),
+    origin: (u64, Vec<LineageInput>),
 ) -> Result<Imported, String> {
     let model = Onnx::new(
         preprocessing.features.len(),
@@ -82,27 +82,15 @@ pub fn trained(
     check(&preprocessing, &predictions)?;
     let mut notes = vec![];
     let metrics = figures(&preprocessing, &predictions, &loaded.target);
+    let features = &loaded.features;
+    let told = feature_reference(&preprocessing, features, &mut notes, &mut || {});
     let manifest = Manifest {
-        format: FORMAT,
-        algorithm: ALGORITHM.to_owned(),
-        parameters: BTreeMap::new(),
-        seed,
-        feature_reference: feature_reference(
-            &preprocessing,
-            &loaded.features,
-            &mut notes,
-            &mut || {},
-        ),
-        threshold: None,
-        metrics: metrics
-            .iter()
-            .map(|(name, value)| (format!("train_{name}"), *value))
-            .collect(),
-        prediction_reference: predicted(&preprocessing, &predictions),
-        recorded: record(&preprocessing, sample, &loaded.features, predict)?,
         reference,
-        lineage,
-        preprocessing,
+        feature_reference: told,
+        metrics: of_train(&metrics),
+        prediction_reference: predicted(&preprocessing, &predictions),
+        recorded: record(&preprocessing, sample, features, predict)?,
+        ..blank(preprocessing, origin)
     };
     Ok(Imported {
         bundle: Bundle::new(manifest, model)?,
@@ -116,29 +104,91 @@ pub fn trained(
 pub fn raw(
     onnx: Vec<u8>,
     parameters: Parameters,
-    data: Option<Table>,
-    (seed, lineage): (u64, Vec<LineageInput>),
+    data: Option<&Table>,
+    origin: (u64, Vec<LineageInput>),
 ) -> Result<Imported, String> {
     let read = engine::Model::read(&onnx)?;
-    let target = parameters
-        .target
-        .clone()
-        .unwrap_or_else(|| "target".to_owned());
-    let labels = read.labels.clone();
-    let inputs = inputs(&read, &parameters, data.as_ref(), &target)?;
-    let task = match (parameters.task, &labels) {
-        (Some(Task::Regression), _) | (None, None) => Task::Regression,
-        (_, Some(_)) => Task::Classification,
+    let (preprocessing, truth) = plan(&read, parameters, data)?;
+    let classes = &preprocessing.classes;
+    let engine = read.engine(&Columns::Raw(&preprocessing.inputs), classes)?;
+    let model = Model::Onnx(Onnx::new(0, classes.len(), onnx)?);
+    let mut manifest = blank(preprocessing, origin);
+    let plan = &manifest.preprocessing;
+    let Some(data) = data else {
+        return Ok(Imported {
+            bundle: Bundle::new(manifest, model)?,
+            metrics: Metrics::new(),
+            notes: vec![
+                "no data came with the model: drift can't be measured, and nothing is replayed when it is \
+                 loaded"
+                    .to_owned(),
+            ],
+        });
+    };
+    let rows = plan.check(data)?;
+    let none = Matrix::zeros(rows.rows, 0);
+    let predictions = scores(&model, &engine, &rows, &none)?;
+    check(plan, &predictions)?;
+    let metrics = figures(plan, &predictions, &truth);
+    let few = rows.slice(0, rows.rows.min(RECORDED));
+    let none = Matrix::zeros(few.rows, 0);
+    manifest.recorded = record(plan, &few, &none, |rows, features| {
+        scores(&model, &engine, rows, features)
+    })?;
+    manifest.prediction_reference = predicted(plan, &predictions);
+    manifest.metrics = of_train(&metrics);
+    manifest.reference = Reference::fit(&rows, &[]);
+    Ok(Imported {
+        bundle: Bundle::new(manifest, model)?,
+        metrics,
+        notes: vec![],
+    })
+}
+
+/// A manifest that tells of no rows yet.
+fn blank(preprocessing: Preprocessing, (seed, lineage): (u64, Vec<LineageInput>)) -> Manifest {
+    Manifest {
+        format: FORMAT,
+        algorithm: ALGORITHM.to_owned(),
+        parameters: BTreeMap::new(),
+        seed,
+        reference: Reference::default(),
+        feature_reference: Reference::default(),
+        threshold: None,
+        metrics: Metrics::new(),
+        prediction_reference: Reference::default(),
+        lineage,
+        recorded: Recorded::default(),
+        preprocessing,
+    }
+}
+
+/// The metrics as those of train rows are named.
+fn of_train(metrics: &Metrics) -> Metrics {
+    let named = metrics.iter();
+    named
+        .map(|(name, value)| (format!("train_{name}"), *value))
+        .collect()
+}
+
+/// What is known of a model that prepares its columns itself, and the target of each row.
+fn plan(
+    read: &engine::Model,
+    parameters: Parameters,
+    data: Option<&Table>,
+) -> Result<(Preprocessing, Vec<f64>), String> {
+    let target = parameters.target.clone();
+    let target = target.unwrap_or_else(|| "target".to_owned());
+    let inputs = inputs(read, &parameters, data, &target)?;
+    let (task, mut classes) = match (parameters.task, &read.labels) {
+        (Some(Task::Regression), _) | (None, None) => (Task::Regression, vec![]),
+        (_, Some(labels)) => (Task::Classification, labels.clone()),
         (Some(Task::Classification), None) => {
             return Err(
                 "the ONNX model does not name its classes, as a classifier of scikit-learn's does"
                     .to_owned(),
             );
         }
-    };
-    let mut classes = match task {
-        Task::Classification => labels.unwrap_or_default(),
-        Task::Regression => vec![],
     };
     classes.sort_unstable();
     if let Some(positive) = &parameters.positive
@@ -150,26 +200,27 @@ pub fn raw(
             named(classes.iter().map(String::as_str))
         ));
     }
-    let truth = match &data {
+    let truth = match data {
         Some(data) => truth(data, &target, task, &classes)?,
         None => vec![],
     };
     let mut class_counts = vec![0_u64; classes.len()];
-    for class in &truth {
+    for class in truth.iter().filter(|_| task == Task::Classification) {
         if let Some(count) = class_counts.get_mut(*class as usize) {
             *count += 1;
         }
     }
+    let target_mean = match task {
+        Task::Regression if !truth.is_empty() => truth.iter().sum::<f64>() / truth.len() as f64,
+        _ => 0.0,
+    };
     let preprocessing = Preprocessing {
         task,
         target,
         positive: parameters.positive,
         class_counts,
         classes,
-        target_mean: match task {
-            Task::Regression if !truth.is_empty() => truth.iter().sum::<f64>() / truth.len() as f64,
-            _ => 0.0,
-        },
+        target_mean,
         folds: Folds::Rows,
         weighted: false,
         inputs,
@@ -177,53 +228,7 @@ pub fn raw(
         columns: vec![],
         features: vec![],
     };
-    let engine = read.engine(&Columns::Raw(&preprocessing.inputs), &preprocessing.classes)?;
-    let model = Model::Onnx(Onnx::new(0, preprocessing.classes.len(), onnx)?);
-    let mut notes = vec![];
-    let mut manifest = Manifest {
-        format: FORMAT,
-        algorithm: ALGORITHM.to_owned(),
-        parameters: BTreeMap::new(),
-        seed,
-        reference: Reference::default(),
-        feature_reference: Reference::default(),
-        threshold: None,
-        metrics: BTreeMap::new(),
-        prediction_reference: Reference::default(),
-        lineage,
-        recorded: Recorded::default(),
-        preprocessing,
-    };
-    let plan = &manifest.preprocessing;
-    let mut metrics = BTreeMap::new();
-    match data {
-        None => notes.push(
-            "no data came with the model: drift can't be measured, and nothing is replayed when it is \
-             loaded"
-                .to_owned(),
-        ),
-        Some(data) => {
-            let rows = plan.check(&data)?;
-            let none = Matrix::zeros(rows.rows, 0);
-            let predictions = scores(&model, &engine, &rows, &none)?;
-            check(plan, &predictions)?;
-            metrics = figures(plan, &predictions, &truth);
-            manifest.metrics =
-                metrics.iter().map(|(name, value)| (format!("train_{name}"), *value)).collect();
-            manifest.prediction_reference = predicted(plan, &predictions);
-            manifest.reference = Reference::fit(&rows, &[]);
-            let few = rows.slice(0, rows.rows.min(RECORDED));
-            let none = Matrix::zeros(few.rows, 0);
-            manifest.recorded = record(plan, &few, &none, |rows, features| {
-                scores(&model, &engine, rows, features)
-            })?;
-        }
-    }
-    Ok(Imported {
-        bundle: Bundle::new(manifest, model)?,
-        metrics,
-        notes,
-    })
+    Ok((preprocessing, truth))
 }
 
 /// The columns that the model takes.

@@ -7,7 +7,11 @@ use tract_onnx::{
     model::{OnnxOpRegister, ParsingContext},
     pb::NodeProto,
     tract_core::ops::cast::cast,
-    tract_hir::internal::*,
+    tract_hir::internal::{
+        Arc, Expansion, InferenceOp, InferenceResult, OutletId, Solver, SpecialOps, StaticName,
+        TVec, Tensor, TensorProxy, TractResult, TypedModel, bail, check_input_arity,
+        check_output_arity, ensure, expand, rctensor0, rctensor1, tvec,
+    },
 };
 use tract_onnx_opl::ml::{DirectLookup, ReverseLookup};
 
@@ -36,8 +40,11 @@ impl Expansion for Lookup {
     ) -> InferenceResult {
         check_input_arity(inputs, 1)?;
         check_output_arity(outputs, 1)?;
-        s.equals(&inputs[0].shape, &outputs[0].shape)?;
-        s.equals(&outputs[0].datum_type, self.values.datum_type())?;
+        // One each, as was checked.
+        if let ([input], [output]) = (inputs, outputs) {
+            s.equals(&input.shape, &output.shape)?;
+            s.equals(&output.datum_type, self.values.datum_type())?;
+        }
         Ok(())
     }
 
@@ -48,8 +55,11 @@ impl Expansion for Lookup {
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
         let keys = self.keys.datum_type();
-        let mut from: TVec<OutletId> = inputs.into();
-        if model.outlet_fact(inputs[0])?.datum_type != keys {
+        let [input] = inputs else {
+            bail!("ai.onnx.ml.LabelEncoder has not one input");
+        };
+        let mut from: TVec<OutletId> = tvec![*input];
+        if model.outlet_fact(*input)?.datum_type != keys {
             from = model.wire_node(format!("{prefix}.key"), cast(keys), &from)?;
         }
         let lookup = ReverseLookup::new(Arc::clone(&self.keys), -1)?;

@@ -119,7 +119,7 @@ impl Rewriting<'_> {
         name
     }
 
-    fn to_floats(&mut self, input: &str, output: Option<&str>) -> String {
+    fn cast_floats(&mut self, input: &str, output: Option<&str>) -> String {
         let to = integer("to", DataType::Float as i64);
         self.wire("Cast", &[input], vec![to], output)
     }
@@ -127,7 +127,7 @@ impl Rewriting<'_> {
     /// `(x - offset) × scale`, a value each for all columns or one a column.
     fn scaler(&mut self, node: &NodeProto) -> Result<(), String> {
         let (input, output) = one(node)?;
-        let mut value = self.to_floats(input, None);
+        let mut value = self.cast_floats(input, None);
         if let Some(offset) = find(node, "offset") {
             let offset = self.floats(&offset.floats);
             value = self.wire("Sub", &[&value, &offset], vec![], None);
@@ -142,9 +142,9 @@ impl Rewriting<'_> {
     fn binarizer(&mut self, node: &NodeProto) -> Result<(), String> {
         let (input, output) = one(node)?;
         let threshold = find(node, "threshold").map_or(0.0, |threshold| threshold.f);
-        let (value, threshold) = (self.to_floats(input, None), self.floats(&[threshold]));
+        let (value, threshold) = (self.cast_floats(input, None), self.floats(&[threshold]));
         let above = self.wire("Greater", &[&value, &threshold], vec![], None);
-        self.to_floats(&above, Some(output));
+        self.cast_floats(&above, Some(output));
         Ok(())
     }
 
@@ -153,7 +153,11 @@ impl Rewriting<'_> {
         let [output] = &*node.output else {
             return Err(wrong(node, "has not one output"));
         };
-        let inputs: Vec<_> = node.input.iter().map(|i| self.to_floats(i, None)).collect();
+        let inputs: Vec<_> = node
+            .input
+            .iter()
+            .map(|i| self.cast_floats(i, None))
+            .collect();
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         self.wire("Concat", &inputs, vec![integer("axis", 1)], Some(output));
         Ok(())
@@ -286,10 +290,10 @@ impl Rewriting<'_> {
         let all = self.integers(&all);
         let same = self.wire("Equal", &[&index, &all], vec![], None);
         if find(node, "zeros").is_none_or(|zeros| zeros.i != 0) {
-            self.to_floats(&same, Some(output));
+            self.cast_floats(&same, Some(output));
             return Ok(());
         }
-        let same = self.to_floats(&same, None);
+        let same = self.cast_floats(&same, None);
         let (unknown, none) = (self.integers(&[-1]), self.floats(&[f32::NAN]));
         let unknown = self.wire("Equal", &[&index, &unknown], vec![], None);
         self.wire("Where", &[&unknown, &none, &same], vec![], Some(output));
@@ -334,7 +338,7 @@ impl Rewriting<'_> {
         }
         node.attribute
             .push(integers("classlabels_int64s", (0..classes).collect()));
-        node.op_type = "TreeEnsembleClassifier".to_owned();
+        "TreeEnsembleClassifier".clone_into(&mut node.op_type);
         let (label, scores) = (self.fresh(), self.fresh());
         node.output = vec![label, scores.clone()];
         self.graph.node.push(node);

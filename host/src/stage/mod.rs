@@ -51,7 +51,7 @@ pub use fit::Report;
 pub use grants::{Capability, Grants};
 pub use native::NativeCache;
 pub use predictor::{EarlyEnd, PredictError, Predictor};
-pub use run::StageExecutor;
+pub use run::{Own, StageExecutor};
 pub use septet_core::limits::{self, Exceeded, Limits};
 pub use shipped::{Shipped, ToShip, precompile};
 pub use wasi::Inert;

@@ -9,7 +9,7 @@ use crate::{
     external::{self, External, Externals, ONNX},
 };
 
-use super::{Control, Pulse, StageExecutor};
+use super::{Control, Pulse, StageExecutor, run::Own};
 
 impl StageExecutor {
     /// The external stages that this process may run, which are those of its settings.
@@ -62,7 +62,7 @@ impl StageExecutor {
     /// The infer component of ONNX models with its digest, which is asked for where it is needed. Without it
     /// such models are left as they are.
     #[must_use]
-    pub fn with_onnx(mut self, component: fn() -> (Digest, &'static [u8])) -> Self {
+    pub fn with_onnx(mut self, component: Own) -> Self {
         self.onnx = Some(component);
         self
     }
@@ -79,7 +79,7 @@ impl StageExecutor {
     ) -> anyhow::Result<Executed> {
         let component = self.keep_onnx().await?;
         let component = component.context("this septet was built without infer for ONNX")?;
-        onnx.name = "onnx".to_owned();
+        "onnx".clone_into(&mut onnx.name);
         let call = Call {
             stage: Stage::Infer,
             component,

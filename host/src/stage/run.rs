@@ -41,6 +41,9 @@ use crate::{
 /// What happens when an embedded component is silent for too long; it is told why.
 type OnSilence = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Gives a component that came with the program, and its digest.
+pub type Own = fn() -> (Digest, &'static [u8]);
+
 /// The exit code of a process that ended itself because a component could not be stopped:
 /// "temporary failure" of sysexits.h, because another process takes the work up.
 const SILENT: i32 = 75;
@@ -55,7 +58,7 @@ pub struct StageExecutor {
     permits: Arc<Semaphore>,
     pub(super) externals: Externals,
     /// The infer component of ONNX models.
-    pub(super) onnx: Option<fn() -> (Digest, &'static [u8])>,
+    pub(super) onnx: Option<Own>,
     /// Whether its calls are copies, whose outcomes count for nothing.
     pub(super) apart: bool,
 }
