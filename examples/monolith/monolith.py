@@ -43,7 +43,7 @@ def read(path):
     good = numbers.notna().all(axis=1)
     for column, (low, high) in RANGES.items():
         good &= numbers[column].between(low, high)
-    return numbers[good].astype(float).reset_index(drop=True), int((~good).sum())
+    return numbers[good], int((~good).sum())
 
 
 # 2. preprocess
@@ -64,8 +64,9 @@ def fit(X, y, alpha=1.0):
 
 def save(model, columns):
     """The model as ONNX, which whoever serves it can read without this script."""
+    # Without a name it would have a new one each time, and other bytes.
     types = [("X", FloatTensorType([None, columns]))]
-    return convert_sklearn(model, initial_types=types).SerializeToString()
+    return convert_sklearn(model, "monolith", types).SerializeToString()
 
 
 # 4. evaluate
@@ -154,7 +155,7 @@ def main():
     new, bad = read(new_file)
     predictions = predict((folder / "model.onnx").read_bytes(), new[COLUMNS])
     # A line a row, as it came.
-    pd.DataFrame({"row": range(2, len(new) + 2), "prediction": predictions}).to_csv(
+    pd.DataFrame({"row": new.index + 2, "prediction": predictions}).to_csv(
         folder / "predictions.csv", index=False
     )
 

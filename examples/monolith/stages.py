@@ -13,8 +13,11 @@ from sklearn.pipeline import make_pipeline
 @septet.stage
 def ingest(call):
     frame, bad = monolith.read(call.path("source"))
-    call.write("table", frame)
-    call.metrics({"rows": len(frame), "columns": frame.shape[1], "quarantined": bad})
+    columns = frame.shape[1]
+    # The line of the file, as the component counts it: a shadow's rows are compared by it.
+    frame.insert(columns, "septet:row", frame.index + 2)
+    call.write("table", frame.reset_index(drop=True))
+    call.metrics({"rows": len(frame), "columns": columns, "quarantined": bad})
 
 
 @septet.stage

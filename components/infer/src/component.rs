@@ -99,6 +99,7 @@ pub fn predict(batch: tables::Table) -> Result<tables::Table, predictor::Error> 
 
 /// The component of Septet's own models.
 #[cfg(feature = "component")]
+#[allow(unreachable_pub, reason = "what exports a component is generated")]
 mod own {
     use super::{
         Artifact, Invocation, Outcome, StageError, bindings, load, predict, predictor, stage,
@@ -137,7 +138,7 @@ fn read(bundle: &Artifact, open: Option<Open>) -> Result<Predictor, String> {
     let bytes = BlobReader::open(bundle)?.all(MAX_BUNDLE)?;
     // Of the rows to come none is done.
     Predictor::load(&bytes, open, ask::transform, &mut |_| {
-        log::progress(0, None)
+        log::progress(0, None);
     })
 }
 
