@@ -131,7 +131,7 @@ fn it_is_asked_over_http_as_on_the_command_line() {
         assert_eq!(asked["probability_yes"], yes, "{asked}");
     }
     let wrong = json!({ "records": [{ "age": 30.5, "fare": 10.0, "grade": "a" }] });
-    let said = served.client.post("/predict/trips", &wrong).error(422);
+    let said = served.client.post("/predict/trips", &wrong).error(400);
     assert!(said.contains("'city'"), "{said}");
 }
 
