@@ -53,7 +53,8 @@ fn outages(fault: Fault, cause: &[&str], moments: &[i64]) {
         assert!(before < 200, "{before}");
         faults.end();
         let seen = site.done(&run);
-        assert!(seen.attempts() <= 2, "{}", seen.0);
+        // Each of the two that work may have begun once before the failure of the other was seen.
+        assert!(seen.attempts() <= 1 + 2, "{}", seen.0);
         assert_eq!(seen.outputs(), *undisturbed(seed), "{fault:?} {after}");
     }
     let lines = server.lines(&[" ERROR ", store]);

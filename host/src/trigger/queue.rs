@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 
 use super::{Stop, memory::Memory};
 use crate::{
@@ -49,8 +49,11 @@ pub struct QueueTrigger {
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<anyhow::Result<()>>,
-    stages: HashMap<tokio::task::Id, Stage>,
+    stages: HashMap<task::Id, Stage>,
 }
+
+/// What came of one of them.
+type Joined = Result<(task::Id, anyhow::Result<()>), JoinError>;
 
 impl Running {
     fn counts(&self) -> BTreeMap<Stage, usize> {
@@ -63,13 +66,25 @@ impl Running {
 
     /// The next one that ends; an error is the store's.
     async fn next(&mut self) -> anyhow::Result<()> {
-        match self.tasks.join_next_with_id().await {
-            None => Ok(()),
-            Some(Ok((id, handled))) => {
+        let joined = self.tasks.join_next_with_id().await;
+        joined.map_or(Ok(()), |joined| self.end(joined))
+    }
+
+    /// Those that have ended already, up to the first error.
+    fn ended(&mut self) -> anyhow::Result<()> {
+        while let Some(joined) = self.tasks.try_join_next_with_id() {
+            self.end(joined)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, joined: Joined) -> anyhow::Result<()> {
+        match joined {
+            Ok((id, handled)) => {
                 self.stages.remove(&id);
                 handled
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 self.stages.remove(&error.id());
                 Err(anyhow::Error::new(error).context("a worker broke"))
             }
@@ -124,7 +139,12 @@ impl QueueTrigger {
         while !stop.is_asked() {
             // What is sent behind this look is not slept over.
             sent.mark_unchanged();
-            let begun = match self.begin(stop, running).await {
+            // Nothing is begun on a store that has just failed another.
+            let begun = match running.ended() {
+                Ok(()) => self.begin(stop, running).await,
+                Err(error) => Err(error),
+            };
+            let begun = match begun {
                 Ok(begun) => begun,
                 Err(error) => {
                     self.pause(&error, stop).await;
