@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 mod connection;
+mod python;
 
 use connection::{Connection, Result};
 
@@ -229,32 +230,10 @@ fn middle(mut taken: Vec<Duration>) -> f64 {
     middle.as_secs_f64() * 1e3
 }
 
-/// The interpreter with what a Python handler is usually made of; made at first.
-fn python() -> Result<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let folder = own.join("../oracles/handler");
-    let pins = workspace.join("benches/handler-requirements.txt");
-    let (interpreter, done) = (folder.join("bin/python"), folder.join("installed"));
-    let wanted = fs::read_to_string(&pins)?;
-    if fs::read_to_string(&done).is_ok_and(|had| had == wanted) {
-        return Ok(interpreter);
-    }
-    let run = |command: &mut Command| match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        other => Err(format!("{command:?}: {other:?}")),
-    };
-    run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let install = ["-m", "pip", "install", "--quiet", "-r"];
-    run(Command::new(&interpreter).args(install).arg(&pins))?;
-    fs::write(done, wanted)?;
-    Ok(interpreter)
-}
-
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let app = App::new(folder.path())?;
-    let interpreter = python()?;
+    let interpreter = python::environment("handler", "benches/handler-requirements.txt")?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/handler.py");
     let python = |arguments: &[&str]| {
         let mut command = Command::new(&interpreter);
