@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pandas as pd
 from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import (
@@ -138,10 +139,53 @@ emit("pipeline-ordinal", make_pipeline(ordinal, GradientBoostingRegressor(random
 whole = ColumnTransformer([("n", StandardScaler(), numbers), ("k", OneHotEncoder(handle_unknown="ignore"), ["kids"])])
 whole_types = columns[:2] + [("kids", Int64TensorType([None, 1]))]
 emit("pipeline-whole", make_pipeline(whole, LogisticRegression(max_iter=1000)), mixed[numbers + ["kids"]], answer, whole_types)
+
+def trees(modes, missing, attribute="target", **more):
+    """A tree with one comparison with 1 each: the leaf for yes weighs 1, 2, 4 … and the other one nothing."""
+    count = len(modes)
+    each = range(count)
+    return {
+        "nodes_treeids": [tree for tree in each for _ in range(3)],
+        "nodes_nodeids": [0, 1, 2] * count,
+        "nodes_featureids": [0] * 3 * count,
+        "nodes_values": [1.0, 0.0, 0.0] * count,
+        "nodes_truenodeids": [1, 0, 0] * count,
+        "nodes_falsenodeids": [2, 0, 0] * count,
+        "nodes_modes": [name for mode in modes for name in (mode, "LEAF", "LEAF")],
+        "nodes_missing_value_tracks_true": [value for there in missing for value in (there, 0, 0)],
+        f"{attribute}_treeids": [tree for tree in each for _ in range(2)],
+        f"{attribute}_nodeids": [1, 2] * count,
+        f"{attribute}_ids": [0] * 2 * count,
+        f"{attribute}_weights": [weight for tree in each for weight in (float(2**tree), 0.0)],
+        **more,
+    }
+
+
+def ensemble(outputs=("Y",), operator="TreeEnsembleRegressor", **attributes):
+    value = helper.make_tensor_value_info
+    node = helper.make_node(operator, ["X"], list(outputs), domain="ai.onnx.ml", **attributes)
+    shapes = [value(outputs[-1], TensorProto.FLOAT, [None, len(outputs)])]
+    shapes = [value(name, TensorProto.INT64, [None]) for name in outputs[:-1]] + shapes
+    proto = helper.make_graph([node], "g", [value("X", TensorProto.FLOAT, [None, 1])], shapes)
+    imports = [helper.make_opsetid("", 15), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(proto, opset_imports=imports, ir_version=8)
+
+
+# All comparisons, of which scikit-learn's trees have one, as ONNX's own reference implementation has them.
+every = [f"BRANCH_{mode}" for mode in ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ")]
+compared = ensemble(**trees(every * 2, [0] * 6 + [1] * 6, n_targets=1, base_values=[0.5]))
+(folder / "tree-comparisons.onnx").write_bytes(compared.SerializeToString())
+looked = pd.DataFrame({"X": [0.0, 1.0, 2.0, np.nan] * 10})
+said = ReferenceEvaluator(compared).run(None, {"X": looked.to_numpy(np.float32)})[0]
+looked.assign(target=said).to_csv(folder / "tree-comparisons.csv", index=False)
+told = {"classes": [], "expected": np.asarray(said, float).tolist()}
+(folder / "tree-comparisons.json").write_text(json.dumps(told))
+kinds.append("tree-comparisons")
 (folder / "kinds.json").write_text(json.dumps(kinds))
 
 
 # What is refused.
+looked.assign(target=said).to_csv(folder / "trees.csv", index=False)
 flowers.assign(target=iris.target * 1.5).to_csv(folder / "numbers.csv", index=False)
 
 
@@ -190,3 +234,15 @@ refused("function", model(graph([helper.make_node("Own", ["X"], ["Y"], domain="c
 size = helper.make_tensor("s", TensorProto.INT64, [1], [1 << 30])
 bomb = [helper.make_node("ConstantOfShape", ["s"], ["z"]), helper.make_node("ReduceSum", ["z"], ["r"]), helper.make_node("Mul", ["X", "r"], ["Y"])]
 refused("bomb", model(graph(bomb, [size])))
+# Trees that are none, and scores that mean one thing in the specification and another in onnxruntime.
+one = ["BRANCH_LEQ"]
+refused("tree-circle", ensemble(**trees(one, [0], n_targets=1) | {"nodes_falsenodeids": [0, 0, 0]}))
+refused("tree-shared", ensemble(**trees(one, [0], n_targets=1) | {"nodes_falsenodeids": [1, 0, 0]}))
+refused("tree-gap", ensemble(**trees(one, [0], n_targets=1) | {"nodes_nodeids": [0, 1, 3], "nodes_falsenodeids": [3, 0, 0]}))
+refused("tree-weights", ensemble(**trees(one, [0], n_targets=1) | {"target_nodeids": [0, 2]}))
+refused("tree-base", ensemble(**trees(one, [0], n_targets=1, base_values=[1.0, 2.0])))
+refused("tree-transformed", ensemble(**trees(one, [0], n_targets=1, post_transform="LOGISTIC")))
+two = trees(one, [0], "class", classlabels_int64s=[0, 1])
+both = {"outputs": ("label", "Y"), "operator": "TreeEnsembleClassifier"}
+refused("tree-softmax", ensemble(**both, **two, post_transform="SOFTMAX"))
+refused("tree-second", ensemble(**both, **two | {"class_ids": [1, 1]}))

@@ -6,7 +6,7 @@ use super::{Model, models};
 use crate::support::septet::Workplace;
 
 /// Files that the script wrote, and what is said of each.
-const REFUSED: [(&str, &str); 12] = [
+const REFUSED: [(&str, &str); 20] = [
     ("svm", "ai.onnx.ml.SVMClassifier"),
     ("margins", "no probabilities"),
     ("raw-scores", "no probabilities"),
@@ -19,6 +19,14 @@ const REFUSED: [(&str, &str); 12] = [
     ("short", "not as many values as its shape"),
     ("wide", "takes 9 columns, but the data have 4"),
     ("bomb", "can't be run"),
+    ("tree-circle", "not each node is the child of one other"),
+    ("tree-shared", "not each node is the child of one other"),
+    ("tree-gap", "not numbered from 0"),
+    ("tree-weights", "weights of what is no leaf"),
+    ("tree-base", "2 base_values for 1 classes or targets"),
+    ("tree-transformed", "post_transform"),
+    ("tree-softmax", "read differently"),
+    ("tree-second", "read differently"),
 ];
 
 #[test]
@@ -27,9 +35,14 @@ fn what_is_not_read_is_named() {
     let workplace = Workplace::new();
     let flowers = Model::of(folder, "logistic-texts").data;
     let numbers = folder.join("numbers.csv");
+    let trees = folder.join("trees.csv");
     let import = |file: &str| {
         let values = ["wide", "bomb"].iter().any(|name| file.contains(name));
-        let data = if values { &numbers } else { &flowers };
+        let data = match values {
+            true => &numbers,
+            false if file.contains("tree-") => &trees,
+            false => &flowers,
+        };
         let data = data.to_str().unwrap();
         let words = [
             "models", "import", file, "--name", "m", "--data", data, "--target", "target",

@@ -241,6 +241,9 @@ fn score(graph: &TypedModel, outputs: &[OutletId], classes: usize) -> Result<Out
     })
 }
 
+/// How far probabilities may be from 0 to 1, and their sum from 1: 32-bit floats.
+const ROUNDING: f64 = 1e-3;
+
 /// What one input is given.
 #[derive(Clone, Debug)]
 struct Feed {
@@ -308,7 +311,21 @@ impl Engine for Tract {
             return Err("the ONNX model does not give one prediction a row".to_owned());
         }
         let mut values = Vec::with_capacity(given.len());
-        for row in given.chunks_exact(width) {
+        for (at, row) in given.chunks_exact(width).enumerate() {
+            let sum: f64 = row.iter().sum();
+            let within = |score: &f64| (-ROUNDING..=1.0 + ROUNDING).contains(score);
+            // What is no number is told of by who asks.
+            if width > 1
+                && sum.is_finite()
+                && ((sum - 1.0).abs() > ROUNDING || !row.iter().all(within))
+            {
+                refused.entry(at).or_insert_with(|| {
+                    format!(
+                        "the ONNX model's scores are no probabilities: they sum to {sum}. Take a classifier \
+                         that has predict_proba, and convert it without raw_scores"
+                    )
+                });
+            }
             values.extend(self.order.iter().filter_map(|at| row.get(*at)));
         }
         let values = Matrix::new(rows.rows, width, values)

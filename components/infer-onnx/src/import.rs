@@ -25,8 +25,6 @@ use crate::engine::{self, Columns, named};
 const ALGORITHM: &str = "onnx";
 /// Rows that are recorded.
 const RECORDED: usize = 64;
-/// How far probabilities may be from 0 to 1, and their sum from 1: 32-bit floats.
-const ROUNDING: f64 = 1e-3;
 
 /// What is said of a model that comes as a file, and of its data.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -79,7 +77,7 @@ pub fn trained(
     };
     let predict = |_: &Table, features: &Matrix| scores(&model, &*engine, &nothing, features);
     let predictions = predict(&nothing, &loaded.features)?;
-    check(&preprocessing, &predictions)?;
+    check(&predictions)?;
     let mut notes = vec![];
     let metrics = figures(&preprocessing, &predictions, &loaded.target);
     let features = &loaded.features;
@@ -128,7 +126,7 @@ pub fn raw(
     let rows = plan.check(data)?;
     let none = Matrix::zeros(rows.rows, 0);
     let predictions = scores(&model, &engine, &rows, &none)?;
-    check(plan, &predictions)?;
+    check(&predictions)?;
     let metrics = figures(plan, &predictions, &truth);
     let few = rows.slice(0, rows.rows.min(RECORDED));
     let none = Matrix::zeros(few.rows, 0);
@@ -341,31 +339,20 @@ fn scores(
         };
         let scores = engine.scores(&rows, part)?;
         match scores.refused.first_key_value() {
-            Some((row, reason)) => Err(format!("{reason} in row {}", rows.line(*row))),
+            Some((row, reason)) => Err(format!("in row {}: {reason}", rows.line(*row))),
             None => Ok(scores.values),
         }
     };
     model.in_steps(features, &mut predict, &mut |_| {})
 }
 
-/// Whether the scores are what a prediction of the task is.
-fn check(preprocessing: &Preprocessing, predictions: &Matrix) -> Result<(), String> {
+/// Whether all scores are numbers.
+fn check(predictions: &Matrix) -> Result<(), String> {
     for row in 0..predictions.rows {
         let scores = predictions.row(row);
         if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
             return Err(format!(
                 "the ONNX model predicts {score} for row {} of its data",
-                row + 1
-            ));
-        }
-        let sum: f64 = scores.iter().sum();
-        let within = |score: &f64| (-ROUNDING..=1.0 + ROUNDING).contains(score);
-        if preprocessing.task == Task::Classification
-            && ((sum - 1.0).abs() > ROUNDING || !scores.iter().all(within))
-        {
-            return Err(format!(
-                "the ONNX model's scores are no probabilities: for row {} of its data they sum to {sum}. \
-                 Take a classifier that has predict_proba, and convert it without raw_scores",
                 row + 1
             ));
         }

@@ -8,6 +8,7 @@
 //! - `proto`: a file as protobuf, held against bounds and the operators that are known
 //! - `lower`: operators of scikit-learn's that tract lacks, by those that it has
 //! - `lookup`: the one operator that can't be had so
+//! - `trees`: trees that are none, or that mean something else elsewhere
 //! - `labels`: the order of a model's classes
 
 pub mod engine;
@@ -16,6 +17,7 @@ mod labels;
 mod lookup;
 mod lower;
 mod proto;
+mod trees;
 
 #[cfg(target_arch = "wasm32")]
 mod component;

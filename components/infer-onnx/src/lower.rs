@@ -8,6 +8,8 @@ use tract_onnx::pb::{
     attribute_proto::AttributeType, tensor_proto::DataType,
 };
 
+use crate::trees;
+
 /// How the names of values begin that are made here.
 pub(crate) const OWN: &str = "septet.";
 
@@ -45,10 +47,8 @@ pub(crate) fn lower(model: &mut ModelProto) -> Result<(), String> {
             "FeatureVectorizer" => rewriting.feature_vectorizer(&node),
             "Imputer" => rewriting.imputer(&node),
             "LabelEncoder" => rewriting.label_encoder(node),
-            "LinearClassifier" | "TreeEnsembleClassifier" => {
-                rewriting.graph.node.push(numbered(node));
-                Ok(())
-            }
+            "LinearClassifier" | "TreeEnsembleClassifier" => rewriting.classifier(node),
+            "LinearRegressor" => rewriting.linear_regressor(node),
             "OneHotEncoder" => rewriting.one_hot_encoder(&node),
             "Scaler" => rewriting.scaler(&node),
             "TreeEnsembleRegressor" => rewriting.tree_ensemble_regressor(node),
@@ -188,6 +188,39 @@ impl Rewriting<'_> {
         Ok(())
     }
 
+    /// As it is, with numbers for labels, and checked.
+    fn classifier(&mut self, node: NodeProto) -> Result<(), String> {
+        let (mut node, classes) = numbered(node);
+        if node.op_type == "TreeEnsembleClassifier" {
+            trees::check(&mut node, classes, true)?;
+            // tract adds to each class what is there before the first tree, and a file may have it once.
+            for attribute in &mut node.attribute {
+                if attribute.name == "base_values" {
+                    attribute.floats.resize(classes, 0.0);
+                }
+            }
+        } else {
+            let scores = find(&node, "intercepts").map_or(2, |intercepts| intercepts.floats.len());
+            let softmax = find(&node, "post_transform").is_some_and(|told| told.s == b"SOFTMAX");
+            if classes == 2 && scores < 2 && softmax {
+                return Err(wrong(&node, "takes the SOFTMAX of one score"));
+            }
+        }
+        self.graph.node.push(node);
+        Ok(())
+    }
+
+    fn linear_regressor(&mut self, node: NodeProto) -> Result<(), String> {
+        if find(&node, "post_transform").is_some_and(|told| told.s != b"NONE") {
+            return Err(wrong(
+                &node,
+                "has a post_transform, which onnxruntime ignores",
+            ));
+        }
+        self.graph.node.push(node);
+        Ok(())
+    }
+
     /// The lists that [`crate::lookup`] reads, also where the file has tensors.
     fn label_encoder(&mut self, mut node: NodeProto) -> Result<(), String> {
         for part in ["keys", "values", "default"] {
@@ -309,6 +342,7 @@ impl Rewriting<'_> {
         if !(1..=1024).contains(&targets) {
             return Err(wrong(&node, "has no targets, or too many"));
         }
+        trees::check(&mut node, targets as usize, false)?;
         let classes = targets.max(3);
         let trees = find(&node, "nodes_treeids").and_then(|ids| ids.ints.iter().max().copied());
         let aggregate = find(&node, "aggregate_function").map(|aggregate| aggregate.s.clone());
@@ -368,32 +402,19 @@ impl Rewriting<'_> {
     }
 }
 
-/// A classifier whose labels are numbers: tract runs none whose labels are texts, and only its scores are
-/// asked for. What a tree adds before the first tree is for each class, also where the file has it once.
-fn numbered(mut node: NodeProto) -> NodeProto {
-    let texts = node
-        .attribute
-        .iter_mut()
-        .find(|a| a.name == "classlabels_strings");
-    if let Some(labels) = texts {
-        let name = match node.op_type.as_str() {
-            "LinearClassifier" => "classlabels_ints",
-            _ => "classlabels_int64s",
-        };
+/// A classifier whose labels are numbers, and how many: tract runs none whose labels are texts, and only its
+/// scores are asked for.
+fn numbered(mut node: NodeProto) -> (NodeProto, usize) {
+    let name = match node.op_type.as_str() {
+        "LinearClassifier" => "classlabels_ints",
+        _ => "classlabels_int64s",
+    };
+    let mut texts = node.attribute.iter_mut();
+    if let Some(labels) = texts.find(|a| a.name == "classlabels_strings") {
         *labels = integers(name, (0..labels.strings.len() as i64).collect());
     }
-    let labels = node
-        .attribute
-        .iter()
-        .find(|a| a.name == "classlabels_int64s");
-    let classes = labels.map(|labels| labels.ints.len());
-    if let (Some(classes), Some(base)) = (
-        classes,
-        node.attribute.iter_mut().find(|a| a.name == "base_values"),
-    ) {
-        base.floats.resize(classes, 0.0);
-    }
-    node
+    let classes = find(&node, name).map_or(0, |labels| labels.ints.len());
+    (node, classes)
 }
 
 /// The input and the output of a node that has one each.
@@ -404,11 +425,11 @@ fn one(node: &NodeProto) -> Result<(&str, &str), String> {
     }
 }
 
-fn wrong(node: &NodeProto, what: &str) -> String {
+pub(crate) fn wrong(node: &NodeProto, what: &str) -> String {
     format!("the ONNX model's ai.onnx.ml.{} {what}", node.op_type)
 }
 
-fn find<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> {
+pub(crate) fn find<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> {
     node.attribute
         .iter()
         .find(|attribute| attribute.name == name)
@@ -423,7 +444,7 @@ fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
+pub(crate) fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         r#type: AttributeType::Ints as i32,
