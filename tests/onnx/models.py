@@ -246,3 +246,5 @@ two = trees(one, [0], "class", classlabels_int64s=[0, 1])
 both = {"outputs": ("label", "Y"), "operator": "TreeEnsembleClassifier"}
 refused("tree-softmax", ensemble(**both, **two, post_transform="SOFTMAX"))
 refused("tree-second", ensemble(**both, **two | {"class_ids": [1, 1]}))
+refused("tree-raw", ensemble(**both, **two | {"class_weights": [0.5, -0.5]}))
+refused("norm-max", model(graph([helper.make_node("Normalizer", ["X"], ["Y"], domain="ai.onnx.ml", norm="MAX")])))

@@ -6,7 +6,7 @@ use super::{Model, models};
 use crate::support::septet::Workplace;
 
 /// Files that the script wrote, and what is said of each.
-const REFUSED: [(&str, &str); 20] = [
+const REFUSED: [(&str, &str); 22] = [
     ("svm", "ai.onnx.ml.SVMClassifier"),
     ("margins", "no probabilities"),
     ("raw-scores", "no probabilities"),
@@ -27,6 +27,8 @@ const REFUSED: [(&str, &str); 20] = [
     ("tree-transformed", "post_transform"),
     ("tree-softmax", "read differently"),
     ("tree-second", "read differently"),
+    ("tree-raw", "read differently"),
+    ("norm-max", "norm MAX"),
 ];
 
 #[test]

@@ -49,6 +49,7 @@ pub(crate) fn lower(model: &mut ModelProto) -> Result<(), String> {
             "LabelEncoder" => rewriting.label_encoder(node),
             "LinearClassifier" | "TreeEnsembleClassifier" => rewriting.classifier(node),
             "LinearRegressor" => rewriting.linear_regressor(node),
+            "Normalizer" => rewriting.normalizer(node),
             "OneHotEncoder" => rewriting.one_hot_encoder(&node),
             "Scaler" => rewriting.scaler(&node),
             "TreeEnsembleRegressor" => rewriting.tree_ensemble_regressor(node),
@@ -200,7 +201,12 @@ impl Rewriting<'_> {
                 }
             }
         } else {
-            let scores = find(&node, "intercepts").map_or(2, |intercepts| intercepts.floats.len());
+            let Some(scores) = find(&node, "intercepts").map(|each| each.floats.len()) else {
+                return Err(wrong(
+                    &node,
+                    "has no intercepts, and so an unknown number of scores",
+                ));
+            };
             let softmax = find(&node, "post_transform").is_some_and(|told| told.s == b"SOFTMAX");
             if classes == 2 && scores < 2 && softmax {
                 return Err(wrong(&node, "takes the SOFTMAX of one score"));
@@ -214,8 +220,18 @@ impl Rewriting<'_> {
         if find(&node, "post_transform").is_some_and(|told| told.s != b"NONE") {
             return Err(wrong(
                 &node,
-                "has a post_transform, which onnxruntime ignores",
+                "has a post_transform, which onnxruntime and the specification read differently",
             ));
+        }
+        self.graph.node.push(node);
+        Ok(())
+    }
+
+    /// As it is. A row's greatest value has its sign in the specification and in onnxruntime, and none in
+    /// scikit-learn and in tract.
+    fn normalizer(&mut self, node: NodeProto) -> Result<(), String> {
+        if find(&node, "norm").is_none_or(|norm| norm.s == b"MAX") {
+            return Err(wrong(&node, "has the norm MAX: take L1 or L2"));
         }
         self.graph.node.push(node);
         Ok(())

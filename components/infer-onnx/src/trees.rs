@@ -42,18 +42,24 @@ pub(crate) fn check(node: &mut NodeProto, scored: usize, classifier: bool) -> Re
     if !classifier && transform != b"NONE" {
         return Err(wrong(
             node,
-            "has a post_transform, which onnxruntime ignores",
+            "has a post_transform, which onnxruntime and the specification read differently",
         ));
     }
-    // Of two classes the first one's score may stand for both; which one it then is, is another matter.
+    // Of two classes one score may stand for both: as a probability, or as what a logistic makes one.
     let one = classifier && scored == 2 && ids.iter().all(|id| Some(id) == ids.first());
-    if one && (ids.first() != Some(&0) || ![&b"NONE"[..], b"LOGISTIC"].contains(&transform)) {
+    let told = match transform {
+        b"NONE" => !floats(node, "class_weights")
+            .iter()
+            .any(|weight| *weight < 0.0),
+        other => other == b"LOGISTIC",
+    };
+    if one && (ids.first() != Some(&0) || !told) {
         return Err(wrong(
             node,
             "scores one of two classes in a way that the specification and onnxruntime read differently",
         ));
     }
-    let base = find(node, "base_values").map_or(0, |base| base.floats.len());
+    let base = floats(node, "base_values").len();
     if base != 0 && base != if one { 1 } else { scored } {
         let what = format!("has {base} base_values for {scored} classes or targets");
         return Err(wrong(node, &what));
@@ -148,6 +154,10 @@ fn take(node: &mut NodeProto, name: &str) -> Vec<i64> {
     let at = node.attribute.iter().position(|there| there.name == name);
     at.map(|at| node.attribute.swap_remove(at).ints)
         .unwrap_or_default()
+}
+
+fn floats<'n>(node: &'n NodeProto, name: &str) -> &'n [f32] {
+    find(node, name).map_or(&[], |attribute| &attribute.floats)
 }
 
 fn ints<'n>(node: &'n NodeProto, name: &str) -> &'n [i64] {
